@@ -1,0 +1,112 @@
+//! The invariants of the whole heap, checked in one place. Slow, since it reads all metadata: for tests.
+
+use crate::controller::PageSlab;
+use crate::map::{GUARD_FRAMES, Kind};
+use crate::memory::LinearMemory;
+use crate::slab::{DESCRIPTORS, SlabPtr, shape};
+
+impl<M: LinearMemory> PageSlab<M> {
+    /// Checks every invariant of the allocator's data, in time proportional to the size of the heap. For tests.
+    ///
+    /// # Panics
+    ///
+    /// If one does not hold, with the reason: that is a bug in pageslab, or something wrote to its metadata.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// heap.alloc(100)?;
+    /// heap.check_invariants();
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    pub fn check_invariants(&self) {
+        self.runs.check();
+        let mut unlisted = 0;
+        for slab in self.slabs() {
+            slab.check();
+            self.check_frames(slab);
+            let index = slab.class() as usize;
+            let places = usize::from(self.current[index] == slab)
+                + list(self.partial[index]).filter(|&other| other == slab).count()
+                + list(self.empties[index]).filter(|&other| other == slab).count();
+            assert!(places <= 1, "C2: a slab is in two places");
+            assert!(places == 1 || slab.is_full(), "C2: a slab with free slots is in no list");
+            unlisted += usize::from(places == 0);
+        }
+        let mut listed = 0;
+        let mut empty = 0;
+        for index in 0..=DESCRIPTORS as usize {
+            listed += usize::from(!self.current[index].is_empty());
+            for slab in list(self.partial[index]) {
+                assert!(!slab.is_full() && slab.live() > 0, "C2: a listed slab is not partial");
+                listed += 1;
+            }
+            for slab in list(self.empties[index]) {
+                assert_eq!(slab.live(), 0, "C2: a listed slab is not empty");
+                empty += 1;
+            }
+        }
+        assert_eq!(empty, self.empty as usize, "C3: the empty slabs are miscounted");
+        assert_eq!(listed + empty + unlisted, self.slabs().count(), "C2: a list holds a slab that is gone");
+    }
+
+    fn check_frames(&self, slab: SlabPtr) {
+        let map = self.runs.map();
+        let head = slab.head();
+        let (frames, _) = shape(slab.class());
+        assert_eq!(map.entry(head).tag.frames(), frames, "C1: a slab has a run of another shape");
+        let named = if slab.class() == DESCRIPTORS { SlabPtr::EMPTY } else { slab };
+        assert!(
+            (head..head + frames).all(|frame| map.entry(frame).slab == named),
+            "C1: the map names another slab than the frame's",
+        );
+    }
+
+    /// All slabs, those of descriptors included.
+    fn slabs(&self) -> impl Iterator<Item = SlabPtr> {
+        let map = self.runs.map();
+        let internal = self.runs.tiles().filter(|&(_, kind, _)| kind == Kind::Internal);
+        internal.filter_map(move |(head, _, _)| {
+            let named = map.entry(head).slab;
+            if !named.is_empty() {
+                Some(named)
+            } else if map.home(self.runs.memory().base()) == Some(head) {
+                None
+            } else {
+                // SAFETY: an internal run that is neither a named slab nor the map is a slab of descriptors, which describes itself behind its guard.
+                Some(unsafe { SlabPtr::at(self.runs.address(head + GUARD_FRAMES)) })
+            }
+        })
+    }
+
+    /// The live allocations, as pointer and length, in the order of their pointers.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let ptr = heap.alloc(100)?;
+    /// assert_eq!(heap.live().collect::<Vec<_>>(), [(ptr, 100)]);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    pub fn live(&self) -> impl Iterator<Item = (u32, u32)> {
+        let map = self.runs.map();
+        self.runs.tiles().flat_map(move |(head, kind, _)| {
+            let entry = map.entry(head);
+            let run = (kind == Kind::Live).then(|| (map.offset(head), entry.next));
+            let slab = Some(entry.slab).filter(|slab| !slab.is_empty());
+            run.into_iter().chain(slab.into_iter().flat_map(SlabPtr::live_slots))
+        })
+    }
+}
+
+/// The slabs of a list.
+fn list(first: SlabPtr) -> impl Iterator<Item = SlabPtr> {
+    let some = |slab: SlabPtr| Some(slab).filter(|slab| !slab.is_empty());
+    core::iter::successors(some(first), move |slab| some(slab.next()))
+}

@@ -1,0 +1,116 @@
+//! Size classes: from a length to a class and back, all `const fn`. Knows no memory.
+//!
+//! Slots are powers of two and three equal steps between each and the next (16, 32, 48, 64, 80, 96, 112, 128, 160, 192,
+//! 224, 256, 320, ... 2048 bytes), so that a slot is at most a quarter larger than needed once past 64 bytes. The same staircase
+//! over *frames* instead of granules indexes the bins of free runs: see [`step`].
+
+use static_assertions::const_assert;
+
+/// log2 of [`GRANULE`].
+const GRANULE_SHIFT: u32 = 4;
+
+/// The smallest slot, and the alignment that every allocation has, in bytes.
+pub(crate) const GRANULE: u32 = 1 << GRANULE_SHIFT;
+
+/// The largest slot, in bytes. Longer allocations are runs of frames.
+pub(crate) const MAX_SLOT: u32 = 2048;
+
+/// How many size classes there are.
+pub(crate) const CLASSES: usize = class_of(MAX_SLOT) as usize + 1;
+
+/// The step that `x` stands on, in a staircase with four steps per doubling: 0, 1, 2, ... 8 (8 and 9), 9 (10 and 11), ...
+///
+/// `step(x) <= step(y)` whenever `x <= y`, and [`first_of_step`] undoes it.
+#[inline(always)]
+pub(crate) const fn step(x: u32) -> u32 {
+    if x < 8 {
+        x
+    } else {
+        let log2 = 31 - x.leading_zeros();
+        ((log2 - 1) << 2) | ((x >> (log2 - 2)) & 3)
+    }
+}
+
+/// The smallest `x` on the step `s`.
+#[inline(always)]
+pub(crate) const fn first_of_step(s: u32) -> u32 {
+    if s < 8 {
+        s
+    } else {
+        (4 | (s & 3)) << ((s >> 2) - 1)
+    }
+}
+
+/// The class of the smallest slot that holds `len` bytes (at most [`MAX_SLOT`]).
+#[inline(always)]
+pub(crate) const fn class_of(len: u32) -> u32 {
+    step((if len == 0 { 1 } else { len } - 1) >> GRANULE_SHIFT)
+}
+
+/// The bytes of a slot of this class.
+#[inline]
+pub(crate) const fn slot_size(class: u32) -> u32 {
+    first_of_step(class + 1) << GRANULE_SHIFT
+}
+
+/// The bytes that a block of `len` bytes at this alignment needs of a slot, if slots of a power-of-two size are aligned to it.
+///
+/// `len` is at most `MAX_SLOT`, `align` a power of two at most `MAX_SLOT`.
+#[inline(always)]
+pub(crate) const fn aligned_size(len: u32, align: u32) -> u32 {
+    if align <= GRANULE {
+        len
+    } else if len <= align {
+        align
+    } else {
+        len.next_power_of_two()
+    }
+}
+
+const_assert!(slot_size(CLASSES as u32 - 1) == MAX_SLOT);
+const_assert!(slot_size(0) == GRANULE);
+const_assert!(class_of(0) == 0 && class_of(GRANULE) == 0 && class_of(GRANULE + 1) == 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_has_the_smallest_class_that_holds_it() {
+        for len in 0..=MAX_SLOT {
+            let class = class_of(len);
+            assert!(slot_size(class) >= len, "{len}");
+            assert!(class == 0 || slot_size(class - 1) < len, "{len}");
+        }
+    }
+
+    #[test]
+    fn slots_are_granules_and_at_most_a_quarter_too_large() {
+        for len in 64..=MAX_SLOT {
+            let slot = slot_size(class_of(len));
+            assert_eq!(slot % GRANULE, 0);
+            assert!(slot < len + len / 4 + GRANULE, "{len} in {slot}");
+        }
+    }
+
+    #[test]
+    fn every_length_with_every_alignment_gets_an_aligned_slot_that_holds_it() {
+        for shift in 0..=11 {
+            let align = 1u32 << shift;
+            for len in 0..=MAX_SLOT {
+                let slot = slot_size(class_of(aligned_size(len, align)));
+                assert!(slot >= len);
+                assert!(align <= GRANULE || slot % align == 0 && slot.is_power_of_two());
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_begins_where_it_says() {
+        for x in 0..1 << 16 {
+            let s = step(x);
+            assert!(first_of_step(s) <= x && x < first_of_step(s + 1));
+        }
+        assert_eq!(first_of_step(step(1 << 22)), 1 << 22);
+    }
+}

@@ -1,0 +1,512 @@
+//! The controller: the trait that clients hold, and its implementation, which ties lengths to slots and runs.
+//!
+//! An allocation of up to [`MAX_SLOT`] bytes is a slot in the *current* slab of its class; a longer one is a run of frames.
+//! A class has at most one current slab. Its other slabs are *full* and in no list, *partial* and in a list, or *empty* and
+//! in another. Empty slabs go back to the runs, except for a bounded number that are kept as they are, since most
+//! programs soon want them again; these go back before memory grows.
+
+use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
+use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
+use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
+use crate::runs::Runs;
+use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, Slot, SlabPtr, shape};
+use crate::{Error, Result};
+
+/// Classes, that of the descriptors included.
+const CLASSES: usize = DESCRIPTORS as usize + 1;
+
+/// How many empty slabs are kept at most, besides the current ones.
+const MAX_EMPTY: u32 = 64;
+
+/// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is given back.
+///
+/// Pointers are byte offsets into linear memory; lengths and alignments are bytes. A call that errs has changed nothing.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+///
+/// let mut heap = PageSlab::new(ReservedMemory::new(256));
+/// let controller: &mut dyn MemoryController = &mut heap;
+///
+/// let ptr = controller.alloc(5)?;
+/// controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+/// assert_eq!(controller.mut_mem(ptr + 1, 4), b"ello");
+///
+/// assert_eq!(controller.free(ptr, 4), Err(Error::LengthMismatch { ptr, allocated: 5, given: 4 }));
+/// controller.free(ptr, 5)?;
+/// assert_eq!(controller.free(ptr, 5), Err(Error::DoubleFree { ptr, len: 5 }));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
+pub trait MemoryController {
+    /// Allocates `len` bytes, aligned to 16, and returns the pointer to them. It is never 0.
+    ///
+    /// A length of 0 is an allocation like others: its pointer is unlike all others that are live, and is freed once.
+    /// The bytes have any contents.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`] if memory cannot grow, or may not.
+    fn alloc(&mut self, len: u32) -> Result<u32>;
+
+    /// Frees the allocation of `len` bytes at `ptr`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPointer`], [`Error::LengthMismatch`] or [`Error::DoubleFree`] unless `alloc`, `alloc_aligned` or `realloc`
+    /// returned `ptr` for this very length and it has not been freed since.
+    fn free(&mut self, ptr: u32, len: u32) -> Result<()>;
+
+    /// The `len` bytes at `ptr`, which are all or a part of one live allocation.
+    ///
+    /// # Panics
+    ///
+    /// If the bytes are not all within one live allocation, with the reason.
+    fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8];
+
+    /// Allocates as [`alloc`](Self::alloc) does, aligned to `align` as well: a power of two up to 65,536.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidAlignment`] if `align` is none of these, else as `alloc`.
+    fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32>;
+
+    /// Changes the length of an allocation, and returns its pointer: the same one, or that of a new allocation (aligned to 16),
+    /// in which case the old one has been freed. The bytes up to the shorter length stay as they were.
+    ///
+    /// # Errors
+    ///
+    /// As `free` for `ptr` and `old_len`, and as `alloc` for `new_len`. The old allocation is then untouched.
+    fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32>;
+}
+
+static_assertions::assert_obj_safe!(MemoryController);
+
+/// The allocator: a heap in a linear memory, with each `free` validated.
+///
+/// It takes nothing from its memory before the first allocation. Dropping it drops the memory value; what
+/// [`WasmMemory`](crate::WasmMemory) has grown stays grown.
+///
+/// Invariants, beside those of its runs and slabs:
+/// - **C1**: a slab's frames are a run of the slab's class's shape, and the map names the slab for each of them, except for slabs of descriptors.
+/// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial slabs if it has free and live
+///   slots, in that of empty slabs if it has no live slot, and in none if it is full.
+/// - **C3**: `empty` counts the slabs in lists of empty slabs.
+pub struct PageSlab<M> {
+    /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
+    pub(crate) current: [SlabPtr; CLASSES],
+    pub(crate) runs: Runs<M>,
+    pub(crate) partial: [SlabPtr; CLASSES],
+    pub(crate) empties: [SlabPtr; CLASSES],
+    pub(crate) empty: u32,
+}
+
+impl<M> PageSlab<M> {
+    /// A heap in this memory, which may grow as far as the memory can.
+    pub const fn new(memory: M) -> Self {
+        Self::with_limit(memory, MAX_PAGES)
+    }
+
+    /// A heap in this memory that never holds more than `max_pages` pages of 64 KiB, its own metadata included. Pages of other parties do not count.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::with_limit(ReservedMemory::new(256), 4);
+    /// assert_eq!(heap.alloc(300_000), Err(Error::OutOfMemory { len: 300_000 }));
+    /// assert!(heap.alloc(100_000).is_ok());
+    /// # }
+    /// ```
+    pub const fn with_limit(memory: M, max_pages: u32) -> Self {
+        Self {
+            current: [SlabPtr::EMPTY; CLASSES],
+            runs: Runs::new(memory, max_pages),
+            partial: [SlabPtr::EMPTY; CLASSES],
+            empties: [SlabPtr::EMPTY; CLASSES],
+            empty: 0,
+        }
+    }
+
+    /// How many pages of 64 KiB the heap holds.
+    pub fn pages(&self) -> u32 {
+        self.runs.held()
+    }
+
+    /// The memory.
+    pub fn memory(&self) -> &M {
+        self.runs.memory()
+    }
+
+    fn link(list: &mut SlabPtr, mut slab: SlabPtr) {
+        let mut next = core::mem::replace(list, slab);
+        if !next.is_empty() {
+            next.get_mut().previous = slab;
+        }
+        slab.get_mut().next = next;
+        slab.get_mut().previous = SlabPtr::EMPTY;
+    }
+
+    fn unlink(list: &mut SlabPtr, mut slab: SlabPtr) {
+        let (mut next, mut previous) = (slab.get_mut().next, slab.get_mut().previous);
+        if !next.is_empty() {
+            next.get_mut().previous = previous;
+        }
+        if previous.is_empty() {
+            *list = next;
+        } else {
+            previous.get_mut().next = next;
+        }
+    }
+
+    /// The slab that holds this pointer, or the empty one.
+    #[inline(always)]
+    fn slab_of(&self, ptr: u32) -> SlabPtr {
+        match self.runs.map().frame_of(ptr) {
+            Some(frame) => self.runs.map().entry(frame).slab,
+            None => SlabPtr::EMPTY,
+        }
+    }
+
+    /// The live run that begins at this pointer and has this length in bytes: its first frame, and its length in frames.
+    fn live_run(&self, ptr: u32, len: u32) -> Option<(u32, u32)> {
+        let frame = self.runs.map().frame_at(ptr)?;
+        let Entry { tag, next, .. } = *self.runs.map().entry(frame);
+        (tag.is(Kind::Live) && next == len).then(|| (frame, tag.frames()))
+    }
+
+    /// Why no live allocation of `len` bytes is at `ptr`.
+    #[cold]
+    #[inline(never)]
+    fn fault(&self, ptr: u32, len: u32) -> Error {
+        let mismatch = |allocated| Error::LengthMismatch { ptr, allocated, given: len };
+        let slab = self.slab_of(ptr);
+        if !slab.is_empty() {
+            return match slab.slot_around(ptr) {
+                Some((start, Slot::Live { len: allocated })) if start == ptr => mismatch(allocated),
+                Some((start, Slot::Freed)) if start == ptr => Error::DoubleFree { ptr, len },
+                _ => Error::InvalidPointer { ptr },
+            };
+        }
+        match self.runs.map().frame_at(ptr).map(|frame| self.runs.map().entry(frame)) {
+            Some(entry) if entry.tag.is(Kind::Live) => mismatch(entry.next),
+            Some(entry) if entry.tag.was_freed() => Error::DoubleFree { ptr, len },
+            _ => Error::InvalidPointer { ptr },
+        }
+    }
+
+    /// The live allocation that holds the byte at `ptr`, or that is empty and at `ptr`: its pointer and length.
+    fn allocation_around(&self, ptr: u32) -> Option<(u32, u32)> {
+        let slab = self.slab_of(ptr);
+        if !slab.is_empty() {
+            return match slab.slot_around(ptr)? {
+                (start, Slot::Live { len }) => Some((start, len)),
+                _ => None,
+            };
+        }
+        let map = self.runs.map();
+        let mut frame = map.frame_of(ptr)?;
+        while map.entry(frame).tag.is(Kind::Interior) {
+            frame = frame.checked_sub(1)?;
+        }
+        let entry = map.entry(frame);
+        entry.tag.is(Kind::Live).then(|| (map.offset(frame), entry.next))
+    }
+}
+
+impl<M: LinearMemory> PageSlab<M> {
+    /// The address of an offset.
+    #[inline(always)]
+    fn address(&self, ptr: u32) -> *mut u8 {
+        self.runs.memory().base().wrapping_add(ptr as usize)
+    }
+
+    #[inline(always)]
+    fn alloc_slot(&mut self, class: u32, len: u32) -> Option<u32> {
+        debug_assert!((class as usize) < CLASSES);
+        // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, or `DESCRIPTORS`; both are below `CLASSES`.
+        let slab = unsafe { *self.current.get_unchecked(class as usize) };
+        match slab.pop(len) {
+            Some(ptr) => Some(ptr),
+            None => self.alloc_from_next(class, len),
+        }
+    }
+
+    /// Replaces the class's current slab, which is full, and allocates from the new one.
+    #[cold]
+    #[inline(never)]
+    fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<u32> {
+        let index = class as usize;
+        let slab = if !self.partial[index].is_empty() {
+            let slab = self.partial[index];
+            Self::unlink(&mut self.partial[index], slab);
+            slab
+        } else if !self.empties[index].is_empty() {
+            self.take_empty(index)
+        } else {
+            let slab = self.new_slab(class)?;
+            // Reclaiming, for a slab of descriptors, may have freed some in the current one.
+            let current = self.current[index];
+            if !current.is_full() {
+                Self::link(&mut self.partial[index], current);
+            }
+            slab
+        };
+        self.current[index] = slab;
+        slab.pop(len)
+    }
+
+    fn take_empty(&mut self, index: usize) -> SlabPtr {
+        let slab = self.empties[index];
+        Self::unlink(&mut self.empties[index], slab);
+        self.empty -= 1;
+        slab
+    }
+
+    fn new_slab(&mut self, class: u32) -> Option<SlabPtr> {
+        let (frames, _) = shape(class);
+        let head = self.take_frames(frames, 1)?;
+        if class == DESCRIPTORS {
+            // It describes itself, in its own first slot, and the map does not name it: no pointer into it is the guest's.
+            let start = self.runs.map().offset(head + GUARD_FRAMES);
+            for frame in head..head + frames {
+                self.runs.map_mut().entry_mut(frame).next = head;
+            }
+            // SAFETY: the run is new, and a descriptor behind its guard is within it.
+            return Some(unsafe { SlabPtr::describe(self.address(start), class, head, start, 1) });
+        }
+        let Some(descriptor) = self.alloc_slot(DESCRIPTORS, DESCRIPTOR) else {
+            self.runs.recycle(head, frames);
+            return None;
+        };
+        let start = self.runs.map().offset(head);
+        // SAFETY: the descriptor is a live slot that only this slab has.
+        let slab = unsafe { SlabPtr::describe(self.address(descriptor), class, head, start, 0) };
+        self.name_slab(head, frames, slab);
+        Some(slab)
+    }
+
+    fn name_slab(&mut self, head: u32, frames: u32, slab: SlabPtr) {
+        for frame in head..head + frames {
+            self.runs.map_mut().entry_mut(frame).slab = slab;
+        }
+    }
+
+    /// Gives an empty slab, which is in no list, back to the runs.
+    fn destroy(&mut self, slab: SlabPtr) {
+        let (head, class) = (slab.head(), slab.class());
+        let (frames, _) = shape(class);
+        if class != DESCRIPTORS {
+            self.name_slab(head, frames, SlabPtr::EMPTY);
+            let descriptor = (slab.address() - self.runs.memory().base() as usize) as u32;
+            let map = self.runs.map();
+            // The frame's entry says where the slab of descriptors begins, and that describes itself right behind its guard.
+            let home = map.entry(map.own_frame_of(descriptor)).next;
+            // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
+            let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
+            self.free_slot(home, home.locate(descriptor));
+        }
+        self.runs.recycle(head, frames);
+    }
+
+    #[inline(always)]
+    fn free_slot(&mut self, slab: SlabPtr, at: u32) {
+        let pushed = slab.push(at);
+        if pushed.was_full | pushed.is_empty {
+            self.relist(slab, pushed);
+        }
+    }
+
+    /// Moves a slab to the list in which it belongs after one of its slots was freed.
+    #[cold]
+    #[inline(never)]
+    fn relist(&mut self, slab: SlabPtr, pushed: Pushed) {
+        let index = slab.class() as usize;
+        if slab == self.current[index] {
+            return;
+        }
+        if pushed.was_full {
+            Self::link(&mut self.partial[index], slab);
+        }
+        if pushed.is_empty {
+            Self::unlink(&mut self.partial[index], slab);
+            if self.empty < MAX_EMPTY {
+                self.empty += 1;
+                Self::link(&mut self.empties[index], slab);
+            } else {
+                self.destroy(slab);
+            }
+        }
+    }
+
+    /// Gives back to the runs whatever is only kept for speed.
+    fn reclaim(&mut self) {
+        // The slabs of descriptors come last, when the descriptors of others are free.
+        for index in 0..CLASSES {
+            while !self.empties[index].is_empty() {
+                let slab = self.take_empty(index);
+                self.destroy(slab);
+            }
+            let current = self.current[index];
+            if !current.is_empty() && current.live() == 0 {
+                self.current[index] = SlabPtr::EMPTY;
+                self.destroy(current);
+            }
+        }
+        self.runs.flush();
+    }
+
+    /// Takes a run of frames, aligned to `align` frames, growing memory if there is no other way.
+    fn take_frames(&mut self, frames: u32, align: u32) -> Option<u32> {
+        let search = |runs: &mut Runs<M>| {
+            if align == 1 { runs.take(frames) } else { runs.take_aligned(frames, align) }
+        };
+        if let Some(head) = search(&mut self.runs) {
+            return Some(head);
+        }
+        self.reclaim();
+        if let Some(head) = search(&mut self.runs) {
+            return Some(head);
+        }
+        if self.runs.grow(frames + align - 1) {
+            return search(&mut self.runs);
+        }
+        if align == 1 { self.runs.take_hidden(frames) } else { None }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_run(&mut self, len: u32, align: u32) -> Result<u32> {
+        let frames = frames_of(len);
+        let align = (align >> FRAME_SHIFT).max(1);
+        let head = self.take_frames(frames, align).ok_or(Error::OutOfMemory { len })?;
+        self.set_live(head, frames, len);
+        Ok(self.runs.map().offset(head))
+    }
+
+    fn set_live(&mut self, head: u32, frames: u32, len: u32) {
+        let entry = self.runs.map_mut().entry_mut(head);
+        entry.tag = Tag::new(Kind::Live, frames);
+        entry.next = len;
+    }
+
+    /// Frees what is no live slot: a run, or an error.
+    #[cold]
+    #[inline(never)]
+    fn free_run(&mut self, ptr: u32, len: u32) -> Result<()> {
+        let (head, frames) = self.live_run(ptr, len).ok_or_else(|| self.fault(ptr, len))?;
+        self.runs.recycle(head, frames);
+        Ok(())
+    }
+
+    /// Allocates at an alignment that is known to be valid.
+    #[inline(always)]
+    pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Result<u32> {
+        if len > MAX_SLOT || align > FRAME {
+            return self.alloc_run(len, align);
+        }
+        let class = class_of(aligned_size(len, align));
+        self.alloc_slot(class, len).ok_or(Error::OutOfMemory { len })
+    }
+
+    /// [`MemoryController::realloc`] that aligns the block to `align`, known to be valid, if it moves it.
+    #[inline]
+    pub(crate) fn realloc_at(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
+        let slab = self.slab_of(ptr);
+        let at = slab.locate(ptr);
+        if slab.holds(at, ptr, old_len) {
+            let size = slab.slot_size();
+            // A block that would fill less than half of its slot rather moves to a smaller one.
+            if new_len > size || new_len < size / 2 {
+                let moved = self.move_block(ptr, old_len, new_len, align);
+                if moved.is_ok() || new_len > size {
+                    return moved;
+                }
+            }
+            slab.set_len(at, new_len);
+            Ok(ptr)
+        } else {
+            self.realloc_run(ptr, old_len, new_len, align)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn realloc_run(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
+        let (head, from) = self.live_run(ptr, old_len).ok_or_else(|| self.fault(ptr, old_len))?;
+        let to = frames_of(new_len);
+        // A block that fits into a slot moves to one.
+        if new_len > MAX_SLOT && (self.runs.resize(head, from, to) || self.runs.grow_behind(head, from, to)) {
+            self.set_live(head, to, new_len);
+            return Ok(ptr);
+        }
+        let moved = self.move_block(ptr, old_len, new_len, align);
+        if moved.is_err() && self.runs.resize(head, from, to) {
+            self.set_live(head, to, new_len);
+            return Ok(ptr);
+        }
+        moved
+    }
+
+    /// Allocates anew, copies and frees the old block.
+    #[cold]
+    #[inline(never)]
+    fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
+        let new = self.alloc_at(new_len, align)?;
+        // SAFETY: both are live allocations of this heap, of at least this many bytes, and so do not overlap.
+        unsafe {
+            self.address(new).copy_from_nonoverlapping(self.address(ptr), old_len.min(new_len) as usize);
+        }
+        self.free(ptr, old_len)?;
+        Ok(new)
+    }
+}
+
+/// How many frames a run of `len` bytes has.
+fn frames_of(len: u32) -> u32 {
+    len.div_ceil(FRAME).max(1)
+}
+
+impl<M: LinearMemory> MemoryController for PageSlab<M> {
+    #[inline]
+    fn alloc(&mut self, len: u32) -> Result<u32> {
+        self.alloc_at(len, GRANULE)
+    }
+
+    #[inline]
+    fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
+        let slab = self.slab_of(ptr);
+        let at = slab.locate(ptr);
+        if slab.holds(at, ptr, len) {
+            self.free_slot(slab, at);
+            Ok(())
+        } else {
+            self.free_run(ptr, len)
+        }
+    }
+
+    fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
+        let Some((start, allocated)) = self.allocation_around(ptr) else {
+            panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}");
+        };
+        let offset = ptr - start;
+        assert!(
+            offset <= allocated && len <= allocated - offset,
+            "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}",
+        );
+        // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live and unshared.
+        unsafe { core::slice::from_raw_parts_mut(self.address(ptr), len as usize) }
+    }
+
+    fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {
+        if !align.is_power_of_two() || align > PAGE {
+            return Err(Error::InvalidAlignment { align });
+        }
+        self.alloc_at(len, align)
+    }
+
+    fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32> {
+        self.realloc_at(ptr, old_len, new_len, GRANULE)
+    }
+}

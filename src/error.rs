@@ -1,0 +1,86 @@
+//! What can go wrong: one small `Copy` enum, so that reporting an error never allocates.
+
+use core::fmt;
+
+/// Why a call was refused. Whatever the variant, the call changed nothing.
+///
+/// Pointers are byte offsets into linear memory; lengths and alignments are bytes.
+///
+/// ```
+/// use pageslab::Error;
+/// let error = Error::LengthMismatch { ptr: 0x1_0040, allocated: 24, given: 32 };
+/// assert_eq!(
+///     error.to_string(),
+///     "the allocation at 0x10040 has 24 bytes, but the call gave its length as 32",
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `memory.grow` failed, or the memory limit would be exceeded. Freeing makes later calls work.
+    OutOfMemory {
+        /// The length asked for.
+        len: u32,
+    },
+    /// The alignment is zero, no power of two, or larger than a page (65,536).
+    InvalidAlignment {
+        /// The alignment asked for.
+        align: u32,
+    },
+    /// No live allocation starts at this pointer, and none that is remembered did.
+    InvalidPointer {
+        /// The pointer given.
+        ptr: u32,
+    },
+    /// A live allocation starts at this pointer, but has another length.
+    LengthMismatch {
+        /// The pointer given.
+        ptr: u32,
+        /// The length that was allocated.
+        allocated: u32,
+        /// The length that the caller gave.
+        given: u32,
+    },
+    /// The allocation at this pointer was freed before.
+    DoubleFree {
+        /// The pointer given.
+        ptr: u32,
+        /// The length that the caller gave.
+        len: u32,
+    },
+}
+
+/// A result whose error is [`Error`].
+pub type Result<T> = core::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OutOfMemory { len } => write!(
+                f,
+                "out of memory: {len} bytes are not free, and linear memory cannot grow or the memory limit would be exceeded"
+            ),
+            Self::InvalidAlignment { align } => write!(
+                f,
+                "the alignment {align} is not a power of two between 1 and 65536"
+            ),
+            Self::InvalidPointer { ptr } => {
+                write!(f, "no allocation starts at {ptr:#x}")
+            }
+            Self::LengthMismatch {
+                ptr,
+                allocated,
+                given,
+            } => write!(
+                f,
+                "the allocation at {ptr:#x} has {allocated} bytes, but the call gave its length as {given}"
+            ),
+            Self::DoubleFree { ptr, len } => write!(
+                f,
+                "the allocation at {ptr:#x} (length given: {len}) was freed before"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,474 @@
+//! Runs: finding, splitting, joining and growing runs of frames, all in constant time. Knows no slots.
+//!
+//! Every frame of the heap belongs to exactly one run (or to a foreign party). Free runs are joined with their free neighbours
+//! and kept in *bins* by length, four bins per doubling, with a bitmap over the bins that have any, as TLSF does
+//! ([Masmano et al., 2004][tlsf]). Short runs that are freed are first *cached* as they are, in a list per exact length: the next
+//! request of that length takes them back without splitting or joining. The cache holds a bounded number of
+//! runs, and is emptied into the bins before memory grows.
+//!
+//! [tlsf]: https://doi.org/10.1109/EMRTS.2004.1311009
+
+use crate::class::step;
+use crate::map::{Entry, FRAME, FRAMES_PER_PAGE, GUARD_FRAMES, Kind, MAX_FRAMES, Map, NONE, Tag};
+use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
+use bitvec::{BitArr, array::BitArray, order::Lsb0};
+use static_assertions::const_assert;
+
+/// Bins of free runs.
+const BINS: usize = step(MAX_FRAMES) as usize + 1;
+
+/// The longest run that is cached, in frames.
+const MAX_CACHED_FRAMES: u32 = 64;
+
+/// How many runs are cached at most, which bounds the time that emptying the cache takes.
+const MAX_CACHED: u32 = 64;
+
+/// One list per bin, then one per length of cached runs (the one for length 0 is never used).
+const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
+
+/// A memory that has grown by this many pages asks for one more than it needs at a time, and so on.
+const PAGES_PER_SPARE: u32 = 16;
+
+type Bitmap = BitArr!(for BINS, in u32, Lsb0);
+
+const_assert!(BINS < 128);
+
+/// The heap as runs of frames.
+///
+/// Invariants, beside the map's:
+/// - **R1**: the runs tile the map: from frame 0, each run or foreign frame is followed by the next, up to the end.
+/// - **R2**: no two free runs are neighbours.
+/// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list once;
+///   a bin's bit is set exactly if the bin has a run.
+/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it.
+pub(crate) struct Runs<M> {
+    memory: M,
+    map: Map,
+    /// The first run of each list, or [`NONE`].
+    lists: [u32; LISTS],
+    /// Which bins have a run.
+    filled: Bitmap,
+    /// How many runs are cached.
+    cached: u32,
+    /// How many pages the heap holds.
+    held: u32,
+    /// How many it may hold.
+    limit: u32,
+}
+
+/// The bin in which a free run of this length is kept.
+fn bin_of(frames: u32) -> usize {
+    step(frames) as usize
+}
+
+/// The list in which a run of this kind and length is kept.
+fn list_of(tag: Tag) -> usize {
+    if tag.is(Kind::Cached) {
+        BINS + tag.frames() as usize
+    } else {
+        bin_of(tag.frames())
+    }
+}
+
+impl<M> Runs<M> {
+    pub(crate) const fn new(memory: M, limit: u32) -> Self {
+        Self {
+            memory,
+            map: Map::new(),
+            lists: [NONE; LISTS],
+            filled: BitArray::ZERO,
+            cached: 0,
+            held: 0,
+            limit,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    #[inline(always)]
+    pub(crate) fn map_mut(&mut self) -> &mut Map {
+        &mut self.map
+    }
+
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// How many pages the heap holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.held
+    }
+
+    fn link(&mut self, head: u32, tag: Tag) {
+        let list = list_of(tag);
+        let next = core::mem::replace(&mut self.lists[list], head);
+        if next != NONE {
+            self.map.entry_mut(next).previous = head;
+        }
+        let entry = self.map.entry_mut(head);
+        entry.tag = tag;
+        entry.next = next;
+        entry.previous = NONE;
+        if tag.is(Kind::Cached) {
+            self.cached += 1;
+        } else {
+            self.filled.set(list, true);
+        }
+    }
+
+    fn unlink(&mut self, head: u32) {
+        let Entry {
+            tag,
+            next,
+            previous,
+            ..
+        } = *self.map.entry(head);
+        if next != NONE {
+            self.map.entry_mut(next).previous = previous;
+        }
+        if previous != NONE {
+            self.map.entry_mut(previous).next = next;
+        } else {
+            self.lists[list_of(tag)] = next;
+        }
+        if tag.is(Kind::Cached) {
+            self.cached -= 1;
+        } else if previous == NONE && next == NONE {
+            self.filled.set(list_of(tag), false);
+        }
+    }
+
+    /// The first run of a list, and its length.
+    fn first(&self, list: usize) -> Option<(u32, u32)> {
+        let head = self.lists[list];
+        (head != NONE).then(|| (head, self.map.entry(head).tag.frames()))
+    }
+
+    /// A free or cached run of at least this length, and its length.
+    fn find(&self, frames: u32) -> Option<(u32, u32)> {
+        if frames <= MAX_CACHED_FRAMES
+            && let Some(run) = self.first(BINS + frames as usize)
+        {
+            return Some(run);
+        }
+        // Every run in a bin from here on is long enough. A search by words of the bitmap: two shifts and a count, where
+        // bitvec's own `first_one` of a part compiles to a kilobyte.
+        let enough = bin_of(frames - 1) as u32 + 1;
+        let fits = self
+            .filled
+            .into_inner()
+            .into_iter()
+            .rev()
+            .fold(0u128, |bits, word| bits << 32 | u128::from(word))
+            >> enough;
+        if fits != 0 {
+            return self.first((enough + fits.trailing_zeros()) as usize);
+        }
+        // In the bin below, some are.
+        self.first(bin_of(frames)).filter(|&(_, length)| length >= frames)
+    }
+
+    /// Looks through the one bin in which `find` looks at the first run only. For when memory cannot grow: not in constant time.
+    pub(crate) fn take_hidden(&mut self, frames: u32) -> Option<u32> {
+        let mut head = self.lists[bin_of(frames)];
+        while head != NONE {
+            let Entry { tag, next, .. } = *self.map.entry(head);
+            if tag.frames() >= frames {
+                self.unlink(head);
+                self.cut(head, tag.frames(), frames);
+                return Some(head);
+            }
+            head = next;
+        }
+        None
+    }
+
+    /// Takes a run of exactly this many frames, if one is free.
+    pub(crate) fn take(&mut self, frames: u32) -> Option<u32> {
+        let (head, length) = self.find(frames)?;
+        self.unlink(head);
+        self.cut(head, length, frames);
+        Some(head)
+    }
+
+    /// Makes an internal run of the first `frames` of the `length` unlinked ones at `head`, and frees the others.
+    fn cut(&mut self, head: u32, length: u32, frames: u32) {
+        self.map.entry_mut(head + length - 1).tag = Tag::new(Kind::Interior, 0);
+        self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+        if length > frames {
+            self.release(head + frames, length - frames);
+        }
+    }
+
+    /// Takes a run of this many frames that begins at a multiple of `align` frames (a power of two) in linear memory, if one is free.
+    pub(crate) fn take_aligned(&mut self, frames: u32, align: u32) -> Option<u32> {
+        let head = self.take(frames + align - 1)?;
+        let front = (self.map.offset(head) / FRAME).wrapping_neg() & (align - 1);
+        let back = align - 1 - front;
+        let aligned = head + front;
+        if front > 0 {
+            self.release(head, front);
+        }
+        if back > 0 {
+            self.release(aligned + frames, back);
+        }
+        self.map.entry_mut(aligned).tag = Tag::new(Kind::Internal, frames);
+        Some(aligned)
+    }
+
+    /// Links a free run whose neighbours are not free.
+    fn insert(&mut self, head: u32, frames: u32) {
+        // A run whose first allocation was freed still tells so.
+        let freed = self.map.entry(head).tag.was_freed();
+        self.map.entry_mut(head + frames - 1).tag = Tag::new(Kind::FreeTail, frames);
+        let tag = Tag::new(Kind::Free, frames);
+        self.link(head, if freed { tag.freed() } else { tag });
+    }
+
+    /// The free run that ends right before this frame.
+    fn free_before(&self, frame: u32) -> Option<(u32, u32)> {
+        let tag = self.map.entry(frame.checked_sub(1)?).tag;
+        let frames = if tag.is(Kind::FreeTail) {
+            tag.frames()
+        } else if tag.is(Kind::Free) {
+            1
+        } else {
+            return None;
+        };
+        Some((frame - frames, frames))
+    }
+
+    /// The length of the free or cached run that begins at this frame.
+    fn free_at(&self, frame: u32, kinds: &[Kind]) -> Option<u32> {
+        let tag = (frame < self.map.count()).then(|| self.map.entry(frame).tag)?;
+        kinds.iter().any(|&kind| tag.is(kind)).then(|| tag.frames())
+    }
+
+    /// Frees a run, joining it with its free neighbours.
+    pub(crate) fn release(&mut self, mut head: u32, mut frames: u32) {
+        if let Some(after) = self.free_at(head + frames, &[Kind::Free]) {
+            self.unlink(head + frames);
+            self.forget(head + frames);
+            frames += after;
+        }
+        if let Some((before, length)) = self.free_before(head) {
+            self.unlink(before);
+            self.forget(head);
+            self.map.entry_mut(head - 1).tag = Tag::new(Kind::Interior, 0);
+            head = before;
+            frames += length;
+        }
+        self.insert(head, frames);
+    }
+
+    /// Makes the first frame of a run an interior one, which still tells whether the allocation that began there was freed.
+    fn forget(&mut self, head: u32) {
+        let entry = self.map.entry_mut(head);
+        let interior = Tag::new(Kind::Interior, 0);
+        entry.tag = if entry.tag.was_freed() { interior.freed() } else { interior };
+    }
+
+    /// Frees a run that an allocation or a slab had: into the cache if it is short and there is room.
+    pub(crate) fn recycle(&mut self, head: u32, frames: u32) {
+        let tag = Tag::new(Kind::Cached, frames).freed();
+        if frames <= MAX_CACHED_FRAMES && self.cached < MAX_CACHED {
+            self.link(head, tag);
+        } else {
+            self.map.entry_mut(head).tag = tag;
+            self.release(head, frames);
+        }
+    }
+
+    /// Empties the cache into the bins.
+    pub(crate) fn flush(&mut self) {
+        for list in BINS..LISTS {
+            while let Some((head, frames)) = self.first(list) {
+                self.unlink(head);
+                self.release(head, frames);
+            }
+        }
+    }
+
+    /// Makes an internal or live run of `from` frames shorter or, if what follows it is free, longer. Its tag is left to the caller.
+    pub(crate) fn resize(&mut self, head: u32, from: u32, to: u32) -> bool {
+        if to < from {
+            self.release(head + to, from - to);
+        } else if to > from {
+            let next = head + from;
+            match self.free_at(next, &[Kind::Free, Kind::Cached]) {
+                Some(length) if length >= to - from => {
+                    self.unlink(next);
+                    self.cut(next, length, to - from);
+                    self.map.entry_mut(next).tag = Tag::new(Kind::Interior, 0);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+}
+
+impl<M> Runs<M> {
+    /// The runs and foreign frames in order: first frame, kind and length in frames.
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (u32, Kind, u32)> {
+        let mut frame = 0;
+        core::iter::from_fn(move || {
+            let tag = (frame < self.map.count()).then(|| self.map.entry(frame).tag)?;
+            let frames = if tag.is(Kind::Foreign) { 1 } else { tag.frames() };
+            frame += frames;
+            Some((frame - frames, tag.kind(), frames))
+        })
+    }
+
+    /// Checks R1 to R4. Panics if one does not hold.
+    pub(crate) fn check(&self) {
+        let mut foreign = 0;
+        let mut end = 0;
+        let mut listed = 0;
+        let mut last = Kind::Internal;
+        for (head, kind, frames) in self.tiles() {
+            end = head + frames;
+            assert!(frames > 0 && end <= self.map.count(), "R1: a run has no length or passes the end");
+            assert!(!matches!(kind, Kind::Interior | Kind::FreeTail), "R1: a run begins with an interior frame");
+            let tail = self.map.entry(end - 1).tag;
+            for frame in head + 1..end - 1 {
+                assert!(self.map.entry(frame).tag.is(Kind::Interior), "R1: an interior frame is of another kind");
+            }
+            match kind {
+                Kind::Free => {
+                    assert_ne!(last, Kind::Free, "R2: two free runs are neighbours");
+                    assert!(frames == 1 || tail == Tag::new(Kind::FreeTail, frames), "R2: a free run has no tail");
+                }
+                _ => assert!(frames == 1 || tail.is(Kind::Interior), "R1: a run ends with another kind of frame"),
+            }
+            foreign += u32::from(kind == Kind::Foreign);
+            listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
+            last = kind;
+        }
+        assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
+        assert_eq!((end - foreign) / FRAMES_PER_PAGE, self.held, "R4: the pages held are miscounted");
+        assert!(self.held <= self.limit, "R4: more pages are held than the limit allows");
+        let mut cached = 0;
+        for (list, &first) in self.lists.iter().enumerate() {
+            let (mut head, mut previous) = (first, NONE);
+            while head != NONE {
+                let entry = self.map.entry(head);
+                assert!(entry.tag.is(if list < BINS { Kind::Free } else { Kind::Cached }), "R3: a list holds a run of another kind");
+                assert_eq!(list_of(entry.tag), list, "R3: a run is in the wrong list");
+                assert_eq!(entry.previous, previous, "R3: a list's links disagree");
+                cached += u32::from(list >= BINS);
+                listed -= 1;
+                (head, previous) = (entry.next, head);
+            }
+            assert!(list >= BINS || self.filled[list] == (first != NONE), "R3: a bin's bit is wrong");
+        }
+        assert_eq!(listed, 0, "R3: a free or cached run is in no list");
+        assert_eq!(cached, self.cached, "R3: the cached runs are miscounted");
+    }
+}
+
+impl<M: LinearMemory> Runs<M> {
+    /// The address of a frame.
+    pub(crate) fn address(&self, frame: u32) -> *mut u8 {
+        self.memory
+            .base()
+            .wrapping_add(self.map.offset(frame) as usize)
+    }
+
+    /// Whether the heap's last frame is the last of the memory.
+    fn at_end(&self) -> bool {
+        self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.memory.size()
+    }
+
+    /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory. False if it cannot grow.
+    pub(crate) fn grow(&mut self, frames: u32) -> bool {
+        let tail = self
+            .free_before(self.map.count())
+            .filter(|_| self.at_end())
+            .map_or(0, |(_, tail)| tail);
+        let spare = self.held / PAGES_PER_SPARE;
+        (spare > 0 && self.grow_by(frames, tail, spare)) || self.grow_by(frames, tail, 0)
+    }
+
+    /// Grows memory behind the live run of `from` frames at `head` until it can have `to`. False if it is not the heap's last or
+    /// memory cannot grow.
+    pub(crate) fn grow_behind(&mut self, head: u32, from: u32, to: u32) -> bool {
+        let end = head + from;
+        let free = self.free_at(end, &[Kind::Free, Kind::Cached]).unwrap_or(0);
+        if end + free != self.map.count() || !self.at_end() {
+            return false;
+        }
+        if free > 0 && self.map.entry(end).tag.is(Kind::Cached) {
+            self.unlink(end);
+            self.release(end, free);
+        }
+        // If the map has to move to the new pages, it is in the way, and the run has to move as well.
+        self.grow(to - from) && self.resize(head, from, to)
+    }
+
+    /// Grows memory so that `tail` free frames at its end become at least `frames`, with `spare` pages at least, and tells whether that was possible.
+    fn grow_by(&mut self, frames: u32, tail: u32, spare: u32) -> bool {
+        let end = self.memory.size();
+        let first = if self.map.count() == 0 { end } else { self.map.first_page() };
+        let room = (MAX_PAGES - end).min(self.limit - self.held);
+        let mut pages = (frames - tail.min(frames)).div_ceil(FRAMES_PER_PAGE).max(spare).max(1);
+        let mut capacity = 0;
+        if (end - first + pages) * FRAMES_PER_PAGE > self.map.capacity() {
+            // The map moves to the front of the new pages, and must describe them too, at best with some to come.
+            loop {
+                let total = end - first + pages;
+                let total = if spare > 0 || self.held == 0 { total + total.div_ceil(2) } else { total };
+                capacity = total.min(MAX_PAGES - first) * FRAMES_PER_PAGE;
+                let needed = (frames + Map::frames_for(capacity)).div_ceil(FRAMES_PER_PAGE);
+                if needed <= pages {
+                    break;
+                }
+                if needed > room {
+                    return false;
+                }
+                pages = needed;
+            }
+        }
+        if pages > room {
+            return false;
+        }
+        let Some(previous) = self.memory.grow(pages) else {
+            return false;
+        };
+        self.held += pages;
+        self.adopt(previous, pages, capacity);
+        true
+    }
+
+    /// Takes in new pages; `capacity` is the new map's, or 0 if the present one has room.
+    fn adopt(&mut self, page: u32, pages: u32, capacity: u32) {
+        let mut fresh = 0;
+        let old = self.map.home(self.memory.base()).map(|home| (home, self.map.frames()));
+        if capacity > 0 {
+            fresh = Map::frames_for(capacity);
+            let entries = self
+                .memory
+                .base()
+                .wrapping_add((page << PAGE_SHIFT) as usize + (GUARD_FRAMES * FRAME) as usize);
+            // SAFETY: `grow` just gave these pages to this heap; the frames behind the guard hold `capacity` entries, by `frames_for`.
+            unsafe { self.map.relocate(entries.cast(), capacity, page) };
+        }
+        let foreign = (page - self.map.first_page()) * FRAMES_PER_PAGE - self.map.count();
+        self.map.extend(foreign, pages * FRAMES_PER_PAGE);
+        let start = self.map.count() - pages * FRAMES_PER_PAGE;
+        if fresh > 0 {
+            self.map.entry_mut(start).tag = Tag::new(Kind::Internal, fresh);
+        }
+        if let (true, Some((home, frames))) = (capacity > 0, old) {
+            self.release(home, frames);
+        }
+        // Last, so that it is the first run of its bin and found by the request that it was grown for.
+        if pages * FRAMES_PER_PAGE > fresh {
+            self.release(start + fresh, pages * FRAMES_PER_PAGE - fresh);
+        }
+    }
+}

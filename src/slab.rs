@@ -1,0 +1,364 @@
+//! Slabs: one run of frames, cut into equal slots of one size class.
+//!
+//! A slab is described *outside* of its run, by a block of metadata:
+//!
+//! ```text
+//! descriptor   state  origin  stride  reciprocal  next  previous  class  head | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
+//!                                                                                 |       |              |
+//! run of frames                                                                 slot 0  slot 1  ...    slot n-1
+//! ```
+//!
+//! A *cell* is one word per slot, and it is all that validation needs. While the slot is live, its cell is the length that its owner
+//! asked for. While the slot is free, its cell is the value that the slab's *state* had before the slot was freed. The state is
+//!
+//! ```text
+//! live slots << 16 | offset in the descriptor of the first free slot's cell (0: none)
+//! ```
+//!
+//! so the free slots form a stack, popped and pushed at the state, and each pop also restores the count of live slots that the push had
+//! lowered: `alloc` counts nothing. A cell of a free slot counts at least its own slot, so it is at least 2^16; a length is less.
+//! `free` therefore needs *one comparison* of the cell with the given length: it fails for a wrong length, and for a free slot
+//! whatever length is given. Bit 0 of a free slot's cell tells whether it was ever live.
+//!
+//! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact for pointers to the start of
+//! a slot; multiplying back finds out all others. This file knows one slab, and nothing of other pages.
+
+use crate::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::map::{FRAME, GUARD_FRAMES};
+use bitvec::{BitArr, order::Lsb0};
+use static_assertions::const_assert;
+
+/// The most slots that a slab has.
+const MAX_SLOTS: u32 = 64;
+
+/// The offset of cell 0 in a descriptor.
+const CELLS: u32 = size_of::<Slab>() as u32;
+
+/// The class of the slots that hold descriptors themselves: one more than those of the guest.
+pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
+
+/// Bytes of a descriptor and its cells.
+pub(crate) const DESCRIPTOR: u32 = (CELLS + MAX_SLOTS * 4).next_multiple_of(16);
+
+/// Frames of a slab of descriptors, its guard included.
+const DESCRIPTOR_FRAMES: u32 = 8;
+
+/// Offsets of cells within a descriptor, and the counter beside them in a state.
+const OFFSET: u32 = 0xFFFC;
+const LIVE_SHIFT: u32 = 16;
+const ONE_LIVE: u32 = 1 << LIVE_SHIFT;
+
+/// Set in a free slot's cell if the slot was live before.
+const FREED: u32 = 1;
+
+const_assert!(DESCRIPTOR <= OFFSET);
+const_assert!(MAX_SLOT < ONE_LIVE && DESCRIPTOR < ONE_LIVE);
+
+/// How many frames a slab of this class takes, and how many slots it has.
+pub(crate) const fn shape(class: u32) -> (u32, u32) {
+    if class == DESCRIPTORS {
+        let slots = (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / DESCRIPTOR;
+        return (DESCRIPTOR_FRAMES, slots);
+    }
+    let size = slot_size(class);
+    let most = if size <= 512 { 8 } else { 16 };
+    let frames = (size * MAX_SLOTS).div_ceil(FRAME);
+    let frames = if frames < most { frames } else { most };
+    (frames, frames * FRAME / size)
+}
+
+/// The bytes of a slot of this class.
+pub(crate) const fn size_of_class(class: u32) -> u32 {
+    if class == DESCRIPTORS { DESCRIPTOR } else { slot_size(class) }
+}
+
+const _: () = {
+    let mut class = 0;
+    while class <= DESCRIPTORS {
+        let (frames, slots) = shape(class);
+        assert!(slots > 1 && slots <= MAX_SLOTS);
+        // What `Slab::locate` relies on: offsets from the origin below 2^16, and no slot's worth of room behind a full set of cells.
+        assert!((CELLS / 4) * size_of_class(class) + frames * FRAME < 1 << 16);
+        assert!(slots < MAX_SLOTS || class == DESCRIPTORS || slots * size_of_class(class) == frames * FRAME);
+        class += 1;
+    }
+};
+
+/// The description of a slab, followed in memory by its cells.
+#[repr(C)]
+pub(crate) struct Slab {
+    state: u32,
+    /// Where a slot would begin whose cell were at offset 0 of the descriptor.
+    origin: u32,
+    /// Bytes of slots per byte of cells: a quarter of the slot's size.
+    stride: u32,
+    /// 2^16 / size of a slot, rounded up.
+    reciprocal: u32,
+    /// The next and the previous slab in whatever list of its class the slab is in.
+    pub(crate) next: SlabPtr,
+    pub(crate) previous: SlabPtr,
+    class: u32,
+    /// The first frame of the slab's run.
+    head: u32,
+}
+
+/// The slab of all places that have none: it has no free slot, and no pointer and length are right for it.
+static EMPTY: Slab = Slab {
+    // As state: none free. As the cell at offset 0, which is where `locate` finds itself with the reciprocal 0: no length.
+    state: ONE_LIVE,
+    origin: 0,
+    stride: 0,
+    reciprocal: 0,
+    next: SlabPtr::EMPTY,
+    previous: SlabPtr::EMPTY,
+    class: 0,
+    head: 0,
+};
+
+/// A pointer to a [`Slab`].
+///
+/// Invariants:
+/// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap uses, with its cells behind it.
+/// - **S2**: `state`'s offset and those in the cells of free slots are 0 or the offset of a free slot's cell; following them visits
+///   each free slot once, and counts up from the live slots by one each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct SlabPtr(*mut Slab);
+
+// SAFETY: a descriptor belongs to one heap and moves to another thread only with it; `EMPTY` is never written to.
+unsafe impl Send for SlabPtr {}
+// SAFETY: the same; all writing goes through a `&mut` heap.
+unsafe impl Sync for SlabPtr {}
+
+/// What a slot's cell says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Live { len: u32 },
+    Freed,
+    /// Not handed out since the slab was made.
+    Fresh,
+}
+
+impl SlabPtr {
+    pub(crate) const EMPTY: Self = Self((&raw const EMPTY).cast_mut());
+
+    #[inline(always)]
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    /// The address of the descriptor.
+    pub(crate) fn address(self) -> usize {
+        self.0 as usize
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &Slab {
+        // SAFETY: S1.
+        unsafe { &*self.0 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut Slab {
+        debug_assert!(!self.is_empty());
+        // SAFETY: S1, and it is not `EMPTY`. References to descriptors live within single statements of `&mut` methods of one heap, so none overlap.
+        unsafe { &mut *self.0 }
+    }
+
+    #[inline(always)]
+    fn cell(self, at: u32) -> u32 {
+        // SAFETY: S1: `at` is a multiple of 4 within the descriptor and its cells, or, from `locate` for a pointer behind the last slot, the word behind them.
+        unsafe { self.0.byte_add(at as usize).cast::<u32>().read() }
+    }
+
+    #[inline(always)]
+    fn set_cell(self, at: u32, word: u32) {
+        debug_assert!(!self.is_empty() && at >= CELLS);
+        // SAFETY: S1 with `at` the offset of a cell.
+        unsafe { self.0.byte_add(at as usize).cast::<u32>().write(word) };
+    }
+
+    /// Makes a descriptor: of a slab with all slots free but the first `taken`, whose slot 0 is at `start`.
+    ///
+    /// # Safety
+    ///
+    /// `at` is aligned to 16 and points to [`DESCRIPTOR`] bytes of a heap's memory that nothing else uses.
+    pub(crate) unsafe fn describe(at: *mut u8, class: u32, head: u32, start: u32, taken: u32) -> Self {
+        let (_, slots) = shape(class);
+        let size = size_of_class(class);
+        let stride = size / 4;
+        let slab = Self(at.cast());
+        // SAFETY: the caller's promise; what was there is not read.
+        unsafe {
+            slab.0.write(Slab {
+                state: CELLS + taken * 4,
+                origin: start.wrapping_sub(CELLS * stride),
+                stride,
+                reciprocal: (1u32 << 16).div_ceil(size),
+                next: Self::EMPTY,
+                previous: Self::EMPTY,
+                class,
+                head,
+            });
+        }
+        let mut word = CELLS + taken * 4;
+        for index in 0..taken {
+            slab.set_cell(CELLS + index * 4, size);
+        }
+        for index in taken..slots {
+            // One more live slot, and the next cell.
+            word += ONE_LIVE + 4;
+            slab.set_cell(CELLS + index * 4, word);
+        }
+        slab.set_cell(CELLS + (slots - 1) * 4, (slots - taken) << LIVE_SHIFT);
+        if slots < MAX_SLOTS {
+            // Behind the last slot there is room that no length is right for.
+            slab.set_cell(CELLS + slots * 4, ONE_LIVE);
+        }
+        slab
+    }
+
+    /// The descriptor at this address.
+    ///
+    /// # Safety
+    ///
+    /// [`describe`](Self::describe) made one there, and its slab was not destroyed since.
+    pub(crate) unsafe fn at(address: *mut u8) -> Self {
+        Self(address.cast())
+    }
+
+    #[inline(always)]
+    pub(crate) fn class(self) -> u32 {
+        self.get().class
+    }
+
+    /// The next slab in this one's list.
+    pub(crate) fn next(self) -> Self {
+        self.get().next
+    }
+
+    pub(crate) fn head(self) -> u32 {
+        self.get().head
+    }
+
+    /// The bytes of a slot.
+    #[inline(always)]
+    pub(crate) fn slot_size(self) -> u32 {
+        self.get().stride * 4
+    }
+
+    pub(crate) fn live(self) -> u32 {
+        self.get().state >> LIVE_SHIFT
+    }
+
+    /// Whether no slot is free.
+    #[inline(always)]
+    pub(crate) fn is_full(self) -> bool {
+        self.get().state & OFFSET == 0
+    }
+
+    /// Takes a free slot for `len` bytes, if there is one.
+    #[inline(always)]
+    pub(crate) fn pop(mut self, len: u32) -> Option<u32> {
+        let at = self.get().state & OFFSET;
+        if at == 0 {
+            return None;
+        }
+        self.get_mut().state = self.cell(at);
+        self.set_cell(at, len);
+        Some(self.ptr(at))
+    }
+
+    /// Frees the live slot whose cell is at `at`.
+    #[inline(always)]
+    pub(crate) fn push(mut self, at: u32) -> Pushed {
+        let before = self.get().state;
+        let after = (before & !(ONE_LIVE - 1)) - ONE_LIVE + at;
+        self.set_cell(at, before | FREED);
+        self.get_mut().state = after;
+        Pushed {
+            was_full: before & OFFSET == 0,
+            is_empty: after < ONE_LIVE,
+        }
+    }
+
+    /// Changes the length of the live slot whose cell is at `at`.
+    #[inline]
+    pub(crate) fn set_len(self, at: u32, len: u32) {
+        self.set_cell(at, len);
+    }
+
+    /// The pointer to the slot whose cell is at `at`.
+    #[inline(always)]
+    fn ptr(self, at: u32) -> u32 {
+        self.get().origin.wrapping_add(at * self.get().stride)
+    }
+
+    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means nothing unless [`is_slot`](Self::is_slot) is true of both.
+    #[inline(always)]
+    pub(crate) fn locate(self, ptr: u32) -> u32 {
+        // A factor of 4 stays in: cells are four bytes.
+        (ptr.wrapping_sub(self.get().origin).wrapping_mul(self.get().reciprocal) >> (16 - 2)) & OFFSET
+    }
+
+    /// Whether `ptr`, which [`locate`](Self::locate) took to `at`, is a live slot of exactly `len` bytes.
+    #[inline(always)]
+    pub(crate) fn holds(self, at: u32, ptr: u32, len: u32) -> bool {
+        // The cell is the length, which no free slot's word can be; and the slot begins at the pointer.
+        (self.cell(at) ^ len) | (len >> LIVE_SHIFT) | (self.ptr(at) ^ ptr) == 0
+    }
+
+    /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and what its cell says.
+    /// `None` behind the last slot.
+    pub(crate) fn slot_around(self, ptr: u32) -> Option<(u32, Slot)> {
+        let (_, slots) = shape(self.class());
+        let index = ptr.wrapping_sub(self.ptr(CELLS)) / self.slot_size();
+        (index < slots).then(|| (self.ptr(CELLS + index * 4), self.slot(index)))
+    }
+
+    fn slot(self, index: u32) -> Slot {
+        match self.cell(CELLS + index * 4) {
+            len if len < ONE_LIVE => Slot::Live { len },
+            word if word & FREED != 0 => Slot::Freed,
+            _ => Slot::Fresh,
+        }
+    }
+
+    /// Checks S2 and that cells and state agree. Panics if not.
+    pub(crate) fn check(self) {
+        let (_, slots) = shape(self.class());
+        let mut free = <BitArr!(for MAX_SLOTS as usize, in u32, Lsb0)>::ZERO;
+        let mut state = self.get().state;
+        while state & OFFSET != 0 {
+            let at = state & OFFSET;
+            let index = (at - CELLS) / 4;
+            assert!(at >= CELLS && index < slots, "a free slot is not of this slab");
+            assert!(!free.replace(index as usize, true), "a slot is free twice");
+            let next = self.cell(at);
+            assert_eq!(next >> LIVE_SHIFT, (state >> LIVE_SHIFT) + 1, "a free slot's count is off");
+            state = next;
+        }
+        for index in 0..slots {
+            let is_live = matches!(self.slot(index), Slot::Live { len } if len <= self.slot_size());
+            assert_ne!(is_live, free[index as usize], "a slot is neither live nor free, or both");
+        }
+        let own = u32::from(self.class() == DESCRIPTORS);
+        assert_eq!(self.live() + own, slots - free.count_ones() as u32, "the live slots are miscounted");
+    }
+
+    /// The lengths of the live slots, with their pointers.
+    pub(crate) fn live_slots(self) -> impl Iterator<Item = (u32, u32)> {
+        let (_, slots) = shape(self.class());
+        (0..slots).filter_map(move |index| match self.slot(index) {
+            Slot::Live { len } => Some((self.ptr(CELLS + index * 4), len)),
+            _ => None,
+        })
+    }
+}
+
+/// What freeing a slot changed about its slab.
+#[derive(Clone, Copy)]
+pub(crate) struct Pushed {
+    pub(crate) was_full: bool,
+    pub(crate) is_empty: bool,
+}
