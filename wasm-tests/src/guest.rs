@@ -25,10 +25,14 @@ use wasmtime_wasi::{
 /// The length of a page of linear memory.
 const PAGE_LEN: usize = 64 * 1024;
 
-/// Where criterion keeps its results, unless `CRITERION_HOME` says otherwise: a path in the
-/// guest's current directory, apart from the native benches' results. Left to itself criterion
-/// would ask Cargo, and a guest has no processes to ask with.
-const CRITERION_HOME: &str = "target/criterion-wasm";
+/// Environment variables that a guest gets unless the host has its own.
+const DEFAULT_ENV: [(&str, &str); 2] = [
+    // Criterion keeps its results here, in the guest's current directory, apart from those of the
+    // native benches. Left to itself it would ask Cargo, and a guest has no processes to ask with.
+    ("CRITERION_HOME", "target/criterion-wasm"),
+    // A panic ends the guest, and with it all that libtest holds back: the panic's message.
+    ("RUST_TEST_NOCAPTURE", "1"),
+];
 
 /// What a guest gets from the host, besides stdio, the environment and the current directory.
 #[derive(Clone, Debug, Default)]
@@ -144,8 +148,10 @@ impl Guest {
             wasi.preopened_dir(&dir, dir.to_string_lossy(), FsPerms::ReadWrite)
                 .with_context(|| format!("cannot open the directory {}", dir.display()))?;
         }
-        if env::var_os("CRITERION_HOME").is_none() {
-            wasi.env("CRITERION_HOME", CRITERION_HOME);
+        for (name, value) in DEFAULT_ENV {
+            if env::var_os(name).is_none() {
+                wasi.env(name, value);
+            }
         }
         if self.options.count_fuel {
             wasi.secure_random(Deterministic::new((0..=u8::MAX).collect()));

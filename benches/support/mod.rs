@@ -1,0 +1,7 @@
+//! What the benchmarks share: the allocators, the workloads, and the traces.
+
+pub mod allocators;
+mod limit;
+mod memory;
+mod traces;
+pub mod workloads;
