@@ -26,9 +26,9 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.check();
         let mut unlisted = 0;
         for slab in self.slabs() {
-            slab.check();
             self.check_frames(slab);
             let index = slab.class() as usize;
+            slab.check(self.current[index] == slab);
             let places = usize::from(self.current[index] == slab)
                 + list(self.partial[index]).filter(|&other| other == slab).count()
                 + list(self.empties[index]).filter(|&other| other == slab).count();
@@ -73,7 +73,7 @@ impl<M: LinearMemory> PageSlab<M> {
             let named = map.entry(head).slab;
             if !named.is_empty() {
                 Some(named)
-            } else if map.home(self.runs.memory().base()) == Some(head) {
+            } else if map.home(self.runs.memory().address(0)) == Some(head) {
                 None
             } else {
                 // SAFETY: an internal run that is neither a named slab nor the map is a slab of descriptors, which describes itself behind its guard.

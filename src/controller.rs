@@ -11,6 +11,7 @@ use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::Runs;
 use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, Slot, SlabPtr, shape};
 use crate::{Error, Result};
+use core::num::NonZeroU32;
 
 /// Classes, that of the descriptors included.
 const CLASSES: usize = DESCRIPTORS as usize + 1;
@@ -219,11 +220,11 @@ impl<M: LinearMemory> PageSlab<M> {
     /// The address of an offset.
     #[inline(always)]
     fn address(&self, ptr: u32) -> *mut u8 {
-        self.runs.memory().base().wrapping_add(ptr as usize)
+        self.runs.memory().address(ptr)
     }
 
     #[inline(always)]
-    fn alloc_slot(&mut self, class: u32, len: u32) -> Option<u32> {
+    fn alloc_slot(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         debug_assert!((class as usize) < CLASSES);
         // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, or `DESCRIPTORS`; both are below `CLASSES`.
         let slab = unsafe { *self.current.get_unchecked(class as usize) };
@@ -236,24 +237,26 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Replaces the class's current slab, which is full, and allocates from the new one.
     #[cold]
     #[inline(never)]
-    fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<u32> {
+    fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         let index = class as usize;
-        let slab = if !self.partial[index].is_empty() {
+        let mut slab = if !self.partial[index].is_empty() {
             let slab = self.partial[index];
             Self::unlink(&mut self.partial[index], slab);
             slab
         } else if !self.empties[index].is_empty() {
             self.take_empty(index)
         } else {
-            let slab = self.new_slab(class)?;
-            // Reclaiming, for a slab of descriptors, may have freed some in the current one.
-            let current = self.current[index];
-            if !current.is_full() {
-                Self::link(&mut self.partial[index], current);
-            }
-            slab
+            self.new_slab(class)?
         };
-        self.current[index] = slab;
+        let mut retired = core::mem::replace(&mut self.current[index], slab);
+        slab.appoint();
+        if !retired.is_empty() {
+            retired.retire();
+            // While a slab of descriptors was made, reclaiming may have freed some in the one that was full.
+            if !retired.is_full() {
+                Self::link(&mut self.partial[index], retired);
+            }
+        }
         slab.pop(len)
     }
 
@@ -282,7 +285,7 @@ impl<M: LinearMemory> PageSlab<M> {
         };
         let start = self.runs.map().offset(head);
         // SAFETY: the descriptor is a live slot that only this slab has.
-        let slab = unsafe { SlabPtr::describe(self.address(descriptor), class, head, start, 0) };
+        let slab = unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, 0) };
         self.name_slab(head, frames, slab);
         Some(slab)
     }
@@ -299,20 +302,20 @@ impl<M: LinearMemory> PageSlab<M> {
         let (frames, _) = shape(class);
         if class != DESCRIPTORS {
             self.name_slab(head, frames, SlabPtr::EMPTY);
-            let descriptor = (slab.address() - self.runs.memory().base() as usize) as u32;
+            let descriptor = (slab.address() - self.address(0) as usize) as u32;
             let map = self.runs.map();
             // The frame's entry says where the slab of descriptors begins, and that describes itself right behind its guard.
             let home = map.entry(map.own_frame_of(descriptor)).next;
             // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            self.free_slot(home, home.locate(descriptor));
+            self.free_slot(home, home.locate(descriptor), descriptor);
         }
         self.runs.recycle(head, frames);
     }
 
     #[inline(always)]
-    fn free_slot(&mut self, slab: SlabPtr, at: u32) {
-        let pushed = slab.push(at);
+    fn free_slot(&mut self, slab: SlabPtr, at: u32, ptr: u32) {
+        let pushed = slab.push(at, ptr);
         if pushed.was_full | pushed.is_empty {
             self.relist(slab, pushed);
         }
@@ -321,9 +324,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Moves a slab to the list in which it belongs after one of its slots was freed.
     #[cold]
     #[inline(never)]
-    fn relist(&mut self, slab: SlabPtr, pushed: Pushed) {
+    fn relist(&mut self, mut slab: SlabPtr, pushed: Pushed) {
         let index = slab.class() as usize;
         if slab == self.current[index] {
+            slab.appoint();
             return;
         }
         if pushed.was_full {
@@ -349,7 +353,7 @@ impl<M: LinearMemory> PageSlab<M> {
                 self.destroy(slab);
             }
             let current = self.current[index];
-            if !current.is_empty() && current.live() == 0 {
+            if !current.is_empty() && current.count_live() == 0 {
                 self.current[index] = SlabPtr::EMPTY;
                 self.destroy(current);
             }
@@ -377,12 +381,12 @@ impl<M: LinearMemory> PageSlab<M> {
 
     #[cold]
     #[inline(never)]
-    fn alloc_run(&mut self, len: u32, align: u32) -> Result<u32> {
+    fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         let frames = frames_of(len);
         let align = (align >> FRAME_SHIFT).max(1);
-        let head = self.take_frames(frames, align).ok_or(Error::OutOfMemory { len })?;
+        let head = self.take_frames(frames, align)?;
         self.set_live(head, frames, len);
-        Ok(self.runs.map().offset(head))
+        NonZeroU32::new(self.runs.map().offset(head))
     }
 
     fn set_live(&mut self, head: u32, frames: u32, len: u32) {
@@ -391,23 +395,36 @@ impl<M: LinearMemory> PageSlab<M> {
         entry.next = len;
     }
 
-    /// Frees what is no live slot: a run, or an error.
+    /// Frees a live run of this length. False, and nothing changes, if none is there.
     #[cold]
     #[inline(never)]
-    fn free_run(&mut self, ptr: u32, len: u32) -> Result<()> {
-        let (head, frames) = self.live_run(ptr, len).ok_or_else(|| self.fault(ptr, len))?;
-        self.runs.recycle(head, frames);
-        Ok(())
+    fn free_run(&mut self, ptr: u32, len: u32) -> bool {
+        let run = self.live_run(ptr, len);
+        if let Some((head, frames)) = run {
+            self.runs.recycle(head, frames);
+        }
+        run.is_some()
     }
 
-    /// Allocates at an alignment that is known to be valid.
+    /// Allocates at an alignment that is known to be valid. `None` if memory is exhausted.
     #[inline(always)]
-    pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Result<u32> {
+    pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         if len > MAX_SLOT || align > FRAME {
             return self.alloc_run(len, align);
         }
-        let class = class_of(aligned_size(len, align));
-        self.alloc_slot(class, len).ok_or(Error::OutOfMemory { len })
+        self.alloc_slot(class_of(aligned_size(len, align)), len)
+    }
+
+    /// Frees the live allocation of this length. False, and nothing changes, if none is there.
+    #[inline(always)]
+    pub(crate) fn free_at(&mut self, ptr: u32, len: u32) -> bool {
+        let slab = self.slab_of(ptr);
+        let at = slab.locate(ptr);
+        if slab.holds(at, ptr, len) {
+            self.free_slot(slab, at, ptr);
+            return true;
+        }
+        self.free_run(ptr, len)
     }
 
     /// [`MemoryController::realloc`] that aligns the block to `align`, known to be valid, if it moves it.
@@ -453,12 +470,12 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
-        let new = self.alloc_at(new_len, align)?;
+        let new = self.alloc_at(new_len, align).ok_or(Error::OutOfMemory { len: new_len })?.get();
         // SAFETY: both are live allocations of this heap, of at least this many bytes, and so do not overlap.
         unsafe {
             self.address(new).copy_from_nonoverlapping(self.address(ptr), old_len.min(new_len) as usize);
         }
-        self.free(ptr, old_len)?;
+        self.free_at(ptr, old_len);
         Ok(new)
     }
 }
@@ -471,19 +488,13 @@ fn frames_of(len: u32) -> u32 {
 impl<M: LinearMemory> MemoryController for PageSlab<M> {
     #[inline]
     fn alloc(&mut self, len: u32) -> Result<u32> {
-        self.alloc_at(len, GRANULE)
+        let ptr = self.alloc_at(len, GRANULE).ok_or(Error::OutOfMemory { len })?;
+        Ok(ptr.get())
     }
 
     #[inline]
     fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
-        let slab = self.slab_of(ptr);
-        let at = slab.locate(ptr);
-        if slab.holds(at, ptr, len) {
-            self.free_slot(slab, at);
-            Ok(())
-        } else {
-            self.free_run(ptr, len)
-        }
+        if self.free_at(ptr, len) { Ok(()) } else { Err(self.fault(ptr, len)) }
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
@@ -503,7 +514,8 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
         if !align.is_power_of_two() || align > PAGE {
             return Err(Error::InvalidAlignment { align });
         }
-        self.alloc_at(len, align)
+        let ptr = self.alloc_at(len, align).ok_or(Error::OutOfMemory { len })?;
+        Ok(ptr.get())
     }
 
     fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32> {

@@ -4,9 +4,9 @@
 
 use crate::controller::PageSlab;
 use crate::memory::{PAGE, WasmMemory};
-use crate::MemoryController;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::num::NonZeroU32;
 use core::ptr::null_mut;
 
 /// A [`PageSlab`] in the module's memory, as the global allocator of a guest.
@@ -63,15 +63,13 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         if layout.align() > PAGE as usize {
             return null_mut();
         }
-        match self.heap().alloc_at(layout.size() as u32, layout.align() as u32) {
-            Ok(ptr) => ptr as *mut u8,
-            Err(_) => null_mut(),
-        }
+        let ptr = self.heap().alloc_at(layout.size() as u32, layout.align() as u32);
+        ptr.map_or(0, NonZeroU32::get) as *mut u8
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if self.heap().free(ptr as u32, layout.size() as u32).is_err() {
+        if !self.heap().free_at(ptr as u32, layout.size() as u32) {
             trap();
         }
     }

@@ -20,14 +20,14 @@ pub const MAX_PAGES: u32 = 1 << (32 - PAGE_SHIFT);
 /// # Safety
 ///
 /// An implementation promises, as long as the value lives:
-/// - [`base`](Self::base) never changes, is aligned to a page (`0` on wasm32), and its first [`size`](Self::size)
-///   pages can be read and written through it;
+/// - [`address`](Self::address) is `address(0)` plus the offset, never changes, and is aligned to a page where the offset is;
+///   through it, the bytes of the first [`size`](Self::size) pages can be read and written;
 /// - the pages that [`grow`](Self::grow) adds are zeroed, follow the previous size, and belong to the caller of `grow`:
 ///   nobody else reads or writes them. Between two calls, *other* parties may have grown the memory for themselves;
 /// - the size never shrinks and never exceeds [`MAX_PAGES`].
 pub unsafe trait LinearMemory {
-    /// The address of offset 0.
-    fn base(&self) -> *mut u8;
+    /// The address of the byte at an offset. For an offset at or behind the memory's end it can be taken but not used.
+    fn address(&self, offset: u32) -> *mut u8;
 
     /// The current size, in pages.
     fn size(&self) -> u32;
@@ -64,8 +64,9 @@ impl Default for WasmMemory {
 #[cfg(target_arch = "wasm32")]
 unsafe impl LinearMemory for WasmMemory {
     #[inline(always)]
-    fn base(&self) -> *mut u8 {
-        core::ptr::null_mut()
+    fn address(&self, offset: u32) -> *mut u8 {
+        // Not an offset from a null pointer, which may not be read through: the engine, not this program, made what is there.
+        core::ptr::with_exposed_provenance_mut(offset as usize)
     }
 
     #[inline]

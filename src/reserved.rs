@@ -52,8 +52,8 @@ impl Drop for ReservedMemory {
 // SAFETY: pages are committed, zeroed, in front of the reserved ones, and never given back before the value is dropped.
 unsafe impl LinearMemory for ReservedMemory {
     #[inline(always)]
-    fn base(&self) -> *mut u8 {
-        self.base.as_ptr()
+    fn address(&self, offset: u32) -> *mut u8 {
+        self.base.as_ptr().wrapping_add(offset as usize)
     }
 
     #[inline]

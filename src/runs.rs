@@ -350,7 +350,7 @@ impl<M> Runs<M> {
             last = kind;
         }
         assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
-        assert_eq!((end - foreign) / FRAMES_PER_PAGE, self.held, "R4: the pages held are miscounted");
+        assert_eq!((end - foreign).div_ceil(FRAMES_PER_PAGE), self.held, "R4: the pages held are miscounted");
         assert!(self.held <= self.limit, "R4: more pages are held than the limit allows");
         let mut cached = 0;
         for (list, &first) in self.lists.iter().enumerate() {
@@ -374,9 +374,7 @@ impl<M> Runs<M> {
 impl<M: LinearMemory> Runs<M> {
     /// The address of a frame.
     pub(crate) fn address(&self, frame: u32) -> *mut u8 {
-        self.memory
-            .base()
-            .wrapping_add(self.map.offset(frame) as usize)
+        self.memory.address(self.map.offset(frame))
     }
 
     /// Whether the heap's last frame is the last of the memory.
@@ -447,19 +445,21 @@ impl<M: LinearMemory> Runs<M> {
     /// Takes in new pages; `capacity` is the new map's, or 0 if the present one has room.
     fn adopt(&mut self, page: u32, pages: u32, capacity: u32) {
         let mut fresh = 0;
-        let old = self.map.home(self.memory.base()).map(|home| (home, self.map.frames()));
+        let old = self.map.home(self.memory.address(0)).map(|home| (home, self.map.frames()));
         if capacity > 0 {
             fresh = Map::frames_for(capacity);
-            let entries = self
-                .memory
-                .base()
-                .wrapping_add((page << PAGE_SHIFT) as usize + (GUARD_FRAMES * FRAME) as usize);
+            let start = u32::from(page == 0) + GUARD_FRAMES;
+            let entries = self.memory.address((page << PAGE_SHIFT) + start * FRAME);
             // SAFETY: `grow` just gave these pages to this heap; the frames behind the guard hold `capacity` entries, by `frames_for`.
             unsafe { self.map.relocate(entries.cast(), capacity, page) };
         }
-        let foreign = (page - self.map.first_page()) * FRAMES_PER_PAGE - self.map.count();
-        self.map.extend(foreign, pages * FRAMES_PER_PAGE);
-        let start = self.map.count() - pages * FRAMES_PER_PAGE;
+        let mut own = pages * FRAMES_PER_PAGE;
+        if page == 0 {
+            // No allocation is at offset 0.
+            own -= 1;
+        }
+        let start = (page + pages - self.map.first_page()) * FRAMES_PER_PAGE - own;
+        self.map.extend(start - self.map.count(), own);
         if fresh > 0 {
             self.map.entry_mut(start).tag = Tag::new(Kind::Internal, fresh);
         }
@@ -467,8 +467,8 @@ impl<M: LinearMemory> Runs<M> {
             self.release(home, frames);
         }
         // Last, so that it is the first run of its bin and found by the request that it was grown for.
-        if pages * FRAMES_PER_PAGE > fresh {
-            self.release(start + fresh, pages * FRAMES_PER_PAGE - fresh);
+        if own > fresh {
+            self.release(start + fresh, own - fresh);
         }
     }
 }

@@ -3,29 +3,30 @@
 //! A slab is described *outside* of its run, by a block of metadata:
 //!
 //! ```text
-//! descriptor   state  origin  stride  reciprocal  next  previous  class  head | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
-//!                                                                                 |       |              |
-//! run of frames                                                                 slot 0  slot 1  ...    slot n-1
+//! descriptor   free  origin  stride  reciprocal  live  class  head  next  previous | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
+//!                                                                                    |       |              |
+//! run of frames                                                                    slot 0  slot 1  ...    slot n-1
 //! ```
 //!
 //! A *cell* is one word per slot, and it is all that validation needs. While the slot is live, its cell is the length that its owner
-//! asked for. While the slot is free, its cell is the value that the slab's *state* had before the slot was freed. The state is
+//! asked for. While the slot is free, its cell links it to the next free slot: the free slots form a stack, as in a common free list, but
+//! no link is where a guest writes. A link is at least 2^16 and a length is less, so `free` needs *one comparison* of the cell with the
+//! given length: it fails for a wrong length, and for a free slot whatever length is given.
 //!
-//! ```text
-//! live slots << 16 | offset in the descriptor of the first free slot's cell (0: none)
-//! ```
+//! A link is `2^16`, the low 16 bits of the slot's pointer (the others follow from the slab; what stands above bit 16 means nothing), and flags.
+//! It is made from the pointer and not from the slot's index, so that a slot which is freed and taken again at once does not wait
+//! for its index to be computed.
 //!
-//! so the free slots form a stack, popped and pushed at the state, and each pop also restores the count of live slots that the push had
-//! lowered: `alloc` counts nothing. A cell of a free slot counts at least its own slot, so it is at least 2^16; a length is less.
-//! `free` therefore needs *one comparison* of the cell with the given length: it fails for a wrong length, and for a free slot
-//! whatever length is given. Bit 0 of a free slot's cell tells whether it was ever live.
+//! Nothing counts on allocation. `free` counts live slots down, which is meaningful from the moment when the slab is no longer the current one of its
+//! class and so has no allocations: see [`SlabPtr::retire`].
 //!
 //! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact for pointers to the start of
 //! a slot; multiplying back finds out all others. This file knows one slab, and nothing of other pages.
 
-use crate::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::class::{CLASSES, GRANULE, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
 use bitvec::{BitArr, order::Lsb0};
+use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
 /// The most slots that a slab has.
@@ -43,16 +44,27 @@ pub(crate) const DESCRIPTOR: u32 = (CELLS + MAX_SLOTS * 4).next_multiple_of(16);
 /// Frames of a slab of descriptors, its guard included.
 const DESCRIPTOR_FRAMES: u32 = 8;
 
-/// Offsets of cells within a descriptor, and the counter beside them in a state.
-const OFFSET: u32 = 0xFFFC;
-const LIVE_SHIFT: u32 = 16;
-const ONE_LIVE: u32 = 1 << LIVE_SHIFT;
+/// One more than the largest length in a cell. Set in each link.
+const LINK: u32 = 1 << 16;
 
-/// Set in a free slot's cell if the slot was live before.
+/// The part of a pointer that a link keeps. Slots begin at granules, so its lowest bits are free for flags.
+const LOW: u32 = LINK - GRANULE;
+
+/// Flag in a free slot's link to the next: the slot itself was live before.
 const FREED: u32 = 1;
 
+/// Flag in a link: there is no next free slot.
+const LAST: u32 = 2;
+
+/// The count of live slots of a slab whose slots nobody counts.
+const UNCOUNTED: u32 = 1 << 31;
+
+/// What remains of a quotient in `locate`: whole cells.
+const OFFSET: u32 = 0xFFFC;
+
 const_assert!(DESCRIPTOR <= OFFSET);
-const_assert!(MAX_SLOT < ONE_LIVE && DESCRIPTOR < ONE_LIVE);
+const_assert!(FREED | LAST < GRANULE);
+const_assert!(MAX_SLOT < LINK && DESCRIPTOR < LINK);
 
 /// How many frames a slab of this class takes, and how many slots it has.
 pub(crate) const fn shape(class: u32) -> (u32, u32) {
@@ -87,40 +99,45 @@ const _: () = {
 /// The description of a slab, followed in memory by its cells.
 #[repr(C)]
 pub(crate) struct Slab {
-    state: u32,
+    /// The link to the first free slot.
+    free: u32,
     /// Where a slot would begin whose cell were at offset 0 of the descriptor.
     origin: u32,
     /// Bytes of slots per byte of cells: a quarter of the slot's size.
     stride: u32,
     /// 2^16 / size of a slot, rounded up.
     reciprocal: u32,
-    /// The next and the previous slab in whatever list of its class the slab is in.
-    pub(crate) next: SlabPtr,
-    pub(crate) previous: SlabPtr,
+    /// The live slots, while the slab is not the current one of its class.
+    live: u32,
     class: u32,
     /// The first frame of the slab's run.
     head: u32,
+    /// The next and the previous slab in whatever list of its class the slab is in.
+    pub(crate) next: SlabPtr,
+    pub(crate) previous: SlabPtr,
 }
 
 /// The slab of all places that have none: it has no free slot, and no pointer and length are right for it.
 static EMPTY: Slab = Slab {
-    // As state: none free. As the cell at offset 0, which is where `locate` finds itself with the reciprocal 0: no length.
-    state: ONE_LIVE,
+    // Also the cell at offset 0, which is where `locate` finds itself with the reciprocal 0: no length.
+    free: LINK | LAST,
     origin: 0,
     stride: 0,
     reciprocal: 0,
-    next: SlabPtr::EMPTY,
-    previous: SlabPtr::EMPTY,
+    live: 0,
     class: 0,
     head: 0,
+    next: SlabPtr::EMPTY,
+    previous: SlabPtr::EMPTY,
 };
 
 /// A pointer to a [`Slab`].
 ///
 /// Invariants:
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap uses, with its cells behind it.
-/// - **S2**: `state`'s offset and those in the cells of free slots are 0 or the offset of a free slot's cell; following them visits
-///   each free slot once, and counts up from the live slots by one each.
+/// - **S2**: following the links from `free` visits each free slot once; the cells of all other slots are lengths of at most a slot.
+/// - **S3**: `live` is the number of slots that are not free (the slot of a slab of descriptors in which it describes itself not counted),
+///   unless the slab is the current one of its class.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct SlabPtr(*mut Slab);
@@ -188,32 +205,33 @@ impl SlabPtr {
         let size = size_of_class(class);
         let stride = size / 4;
         let slab = Self(at.cast());
+        let first = start + taken * size;
         // SAFETY: the caller's promise; what was there is not read.
         unsafe {
             slab.0.write(Slab {
-                state: CELLS + taken * 4,
+                free: first | LINK,
                 origin: start.wrapping_sub(CELLS * stride),
                 stride,
                 reciprocal: (1u32 << 16).div_ceil(size),
-                next: Self::EMPTY,
-                previous: Self::EMPTY,
+                live: UNCOUNTED,
                 class,
                 head,
+                next: Self::EMPTY,
+                previous: Self::EMPTY,
             });
         }
-        let mut word = CELLS + taken * 4;
         for index in 0..taken {
             slab.set_cell(CELLS + index * 4, size);
         }
+        let mut next = first;
         for index in taken..slots {
-            // One more live slot, and the next cell.
-            word += ONE_LIVE + 4;
-            slab.set_cell(CELLS + index * 4, word);
+            next = next.wrapping_add(size);
+            slab.set_cell(CELLS + index * 4, next | LINK);
         }
-        slab.set_cell(CELLS + (slots - 1) * 4, (slots - taken) << LIVE_SHIFT);
+        slab.set_cell(CELLS + (slots - 1) * 4, LINK | LAST);
         if slots < MAX_SLOTS {
             // Behind the last slot there is room that no length is right for.
-            slab.set_cell(CELLS + slots * 4, ONE_LIVE);
+            slab.set_cell(CELLS + slots * 4, LINK);
         }
         slab
     }
@@ -247,39 +265,72 @@ impl SlabPtr {
         self.get().stride * 4
     }
 
+    /// How many slots are live. The slab is not the current one of its class.
     pub(crate) fn live(self) -> u32 {
-        self.get().state >> LIVE_SHIFT
+        self.get().live
+    }
+
+    /// How many slots are live, by following the free ones.
+    pub(crate) fn count_live(self) -> u32 {
+        let class = self.class();
+        let (_, slots) = shape(class);
+        let mut live = slots - u32::from(class == DESCRIPTORS);
+        let mut link = self.get().free;
+        while link & LAST == 0 {
+            live -= 1;
+            link = self.cell(self.locate(self.ptr_of(link)));
+        }
+        live
+    }
+
+    /// Begins to allocate from this slab, as the current one of its class: from here on, its live slots are not counted.
+    pub(crate) fn appoint(&mut self) {
+        self.get_mut().live = UNCOUNTED;
+    }
+
+    /// Ends to allocate from this slab, and counts its live slots.
+    pub(crate) fn retire(&mut self) {
+        self.get_mut().live = self.count_live();
     }
 
     /// Whether no slot is free.
     #[inline(always)]
     pub(crate) fn is_full(self) -> bool {
-        self.get().state & OFFSET == 0
+        self.get().free & LAST != 0
     }
 
     /// Takes a free slot for `len` bytes, if there is one.
     #[inline(always)]
-    pub(crate) fn pop(mut self, len: u32) -> Option<u32> {
-        let at = self.get().state & OFFSET;
-        if at == 0 {
+    pub(crate) fn pop(mut self, len: u32) -> Option<NonZeroU32> {
+        if self.is_full() {
             return None;
         }
-        self.get_mut().state = self.cell(at);
+        let ptr = self.ptr_of(self.get().free);
+        let at = self.locate(ptr);
+        self.get_mut().free = self.cell(at);
         self.set_cell(at, len);
-        Some(self.ptr(at))
+        // SAFETY: the frame at offset 0 is never a slab's.
+        Some(unsafe { NonZeroU32::new_unchecked(ptr) })
     }
 
-    /// Frees the live slot whose cell is at `at`.
+    /// Frees the live slot at `ptr`, whose cell is at `at`.
     #[inline(always)]
-    pub(crate) fn push(mut self, at: u32) -> Pushed {
-        let before = self.get().state;
-        let after = (before & !(ONE_LIVE - 1)) - ONE_LIVE + at;
-        self.set_cell(at, before | FREED);
-        self.get_mut().state = after;
+    pub(crate) fn push(mut self, at: u32, ptr: u32) -> Pushed {
+        let Slab { free, live, .. } = *self.get();
+        self.set_cell(at, free | FREED);
+        self.get_mut().free = ptr | LINK;
+        self.get_mut().live = live - 1;
         Pushed {
-            was_full: before & OFFSET == 0,
-            is_empty: after < ONE_LIVE,
+            was_full: free & LAST != 0,
+            is_empty: live == 1,
         }
+    }
+
+    /// The pointer to the slot that a link names.
+    #[inline(always)]
+    fn ptr_of(self, link: u32) -> u32 {
+        let origin = self.get().origin;
+        origin.wrapping_add(link.wrapping_sub(origin) & LOW)
     }
 
     /// Changes the length of the live slot whose cell is at `at`.
@@ -305,7 +356,7 @@ impl SlabPtr {
     #[inline(always)]
     pub(crate) fn holds(self, at: u32, ptr: u32, len: u32) -> bool {
         // The cell is the length, which no free slot's word can be; and the slot begins at the pointer.
-        (self.cell(at) ^ len) | (len >> LIVE_SHIFT) | (self.ptr(at) ^ ptr) == 0
+        (self.cell(at) ^ len) | (len / LINK) | (self.ptr(at) ^ ptr) == 0
     }
 
     /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and what its cell says.
@@ -318,32 +369,30 @@ impl SlabPtr {
 
     fn slot(self, index: u32) -> Slot {
         match self.cell(CELLS + index * 4) {
-            len if len < ONE_LIVE => Slot::Live { len },
+            len if len < LINK => Slot::Live { len },
             word if word & FREED != 0 => Slot::Freed,
             _ => Slot::Fresh,
         }
     }
 
-    /// Checks S2 and that cells and state agree. Panics if not.
-    pub(crate) fn check(self) {
+    /// Checks S2 and, unless the slab is current, S3. Panics if one does not hold.
+    pub(crate) fn check(self, is_current: bool) {
         let (_, slots) = shape(self.class());
         let mut free = <BitArr!(for MAX_SLOTS as usize, in u32, Lsb0)>::ZERO;
-        let mut state = self.get().state;
-        while state & OFFSET != 0 {
-            let at = state & OFFSET;
-            let index = (at - CELLS) / 4;
-            assert!(at >= CELLS && index < slots, "a free slot is not of this slab");
-            assert!(!free.replace(index as usize, true), "a slot is free twice");
-            let next = self.cell(at);
-            assert_eq!(next >> LIVE_SHIFT, (state >> LIVE_SHIFT) + 1, "a free slot's count is off");
-            state = next;
+        let mut link = self.get().free;
+        while link & LAST == 0 {
+            let ptr = self.ptr_of(link);
+            let at = self.locate(ptr);
+            let index = at.wrapping_sub(CELLS) / 4;
+            assert!(index < slots && self.ptr(at) == ptr, "S2: a link leads out of its slab");
+            assert!(!free.replace(index as usize, true), "S2: a slot is free twice");
+            link = self.cell(at);
         }
         for index in 0..slots {
             let is_live = matches!(self.slot(index), Slot::Live { len } if len <= self.slot_size());
-            assert_ne!(is_live, free[index as usize], "a slot is neither live nor free, or both");
+            assert_ne!(is_live, free[index as usize], "S2: a slot is neither live nor free, or both");
         }
-        let own = u32::from(self.class() == DESCRIPTORS);
-        assert_eq!(self.live() + own, slots - free.count_ones() as u32, "the live slots are miscounted");
+        assert!(is_current || self.live() == self.count_live(), "S3: the live slots are miscounted");
     }
 
     /// The lengths of the live slots, with their pointers.

@@ -92,7 +92,7 @@ mod native {
         fn heap(&self) -> (&mut pageslab::PageSlab<Source>, *mut u8) {
             let (heap, base) = self.0.get_or_init(|| {
                 let memory = source();
-                let base = memory.base();
+                let base = memory.address(0);
                 (UnsafeCell::new(pageslab::PageSlab::new(memory)), base)
             });
             // SAFETY: single-threaded, and no method of the heap calls back.
@@ -159,7 +159,7 @@ mod native {
                 let mut memory = source();
                 let pages = 65_535 - memory.size();
                 let first = memory.grow(pages).unwrap_or(0);
-                let start = memory.base().wrapping_add((first as usize) << 16);
+                let start = memory.address(first << 16);
                 std::mem::forget(memory);
                 let heap = TalcHeap::new(talc::source::Manual);
                 // SAFETY: the pages are talc's alone, for good.

@@ -19,7 +19,7 @@ impl Memory {
     pub fn grow(&mut self, pages: usize) -> Option<*mut u8> {
         let source = self.0.get_or_insert_with(source);
         let first = source.grow(pages as u32)?;
-        Some(source.base().wrapping_add((first as usize) << 16))
+        Some(source.address(first << 16))
     }
 }
 

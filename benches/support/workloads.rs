@@ -170,6 +170,7 @@ fn alloc<A: GlobalAlloc>(allocator: &A, layout: Layout) -> *mut u8 {
     }
 }
 
+#[inline(never)]
 fn pairs<A: GlobalAlloc>(allocator: &A, layout: impl Fn() -> Layout) {
     for _ in 0..PAIRS {
         let layout = layout();
@@ -179,6 +180,7 @@ fn pairs<A: GlobalAlloc>(allocator: &A, layout: impl Fn() -> Layout) {
     }
 }
 
+#[inline(never)]
 fn batch<A: GlobalAlloc>(allocator: &A, layout: Layout, order: &[u32]) {
     let mut blocks = [null_mut(); BATCH];
     for block in &mut blocks {
@@ -190,6 +192,7 @@ fn batch<A: GlobalAlloc>(allocator: &A, layout: Layout, order: &[u32]) {
     }
 }
 
+#[inline(never)]
 fn growth<A: GlobalAlloc>(allocator: &A, end: usize) {
     let mut size = 4;
     let mut block = alloc(allocator, layout(size, 4));
@@ -206,6 +209,7 @@ fn growth<A: GlobalAlloc>(allocator: &A, end: usize) {
     unsafe { allocator.dealloc(block, layout(size, 4)) };
 }
 
+#[inline(never)]
 fn script<A: GlobalAlloc>(allocator: &A, slots: usize, steps: &[Step]) {
     let mut table = vec![(null_mut(), Layout::new::<()>()); slots];
     for &step in steps {
