@@ -1,7 +1,7 @@
 //! Size classes: from a length to a class and back, all `const fn`. Knows no memory.
 //!
 //! Slots are powers of two and three equal steps between each and the next (16, 32, 48, 64, 80, 96, 112, 128, 160, 192,
-//! 224, 256, 320, ... 2048 bytes), so that a slot is at most a quarter larger than needed once past 64 bytes. The same staircase
+//! 224, 256, 320, ... 8192 bytes), so that a slot is at most a quarter larger than needed once past 64 bytes. The same staircase
 //! over *frames* instead of granules indexes the bins of free runs: see [`step`].
 
 use static_assertions::const_assert;
@@ -13,7 +13,7 @@ const GRANULE_SHIFT: u32 = 4;
 pub(crate) const GRANULE: u32 = 1 << GRANULE_SHIFT;
 
 /// The largest slot, in bytes. Longer allocations are runs of frames.
-pub(crate) const MAX_SLOT: u32 = 2048;
+pub(crate) const MAX_SLOT: u32 = 8192;
 
 /// How many size classes there are.
 pub(crate) const CLASSES: usize = class_of(MAX_SLOT) as usize + 1;
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_length_with_every_alignment_gets_an_aligned_slot_that_holds_it() {
-        for shift in 0..=11 {
+        for shift in 0..=13 {
             let align = 1u32 << shift;
             for len in 0..=MAX_SLOT {
                 let slot = slot_size(class_of(aligned_size(len, align)));

@@ -17,7 +17,7 @@ use core::num::NonZeroU32;
 const CLASSES: usize = DESCRIPTORS as usize + 1;
 
 /// How many empty slabs are kept at most, besides the current ones.
-const MAX_EMPTY: u32 = 64;
+const MAX_EMPTY: u32 = 128;
 
 /// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is given back.
 ///
@@ -383,8 +383,11 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(never)]
     fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         let frames = frames_of(len);
-        let align = (align >> FRAME_SHIFT).max(1);
-        let head = self.take_frames(frames, align)?;
+        let cached = if align <= FRAME { self.runs.take_cached(frames) } else { None };
+        let head = match cached {
+            Some(head) => head,
+            None => self.take_frames(frames, (align >> FRAME_SHIFT).max(1))?,
+        };
         self.set_live(head, frames, len);
         NonZeroU32::new(self.runs.map().offset(head))
     }

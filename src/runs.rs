@@ -21,7 +21,7 @@ const BINS: usize = step(MAX_FRAMES) as usize + 1;
 const MAX_CACHED_FRAMES: u32 = 64;
 
 /// How many runs are cached at most, which bounds the time that emptying the cache takes.
-const MAX_CACHED: u32 = 64;
+const MAX_CACHED: u32 = 128;
 
 /// One list per bin, then one per length of cached runs (the one for length 0 is never used).
 const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
@@ -31,7 +31,8 @@ const PAGES_PER_SPARE: u32 = 16;
 
 type Bitmap = BitArr!(for BINS, in u32, Lsb0);
 
-const_assert!(BINS < 128);
+/// Bits in a word of the bitmap.
+const WORD: usize = u32::BITS as usize;
 
 /// The heap as runs of frames.
 ///
@@ -103,8 +104,8 @@ impl<M> Runs<M> {
         self.held
     }
 
-    fn link(&mut self, head: u32, tag: Tag) {
-        let list = list_of(tag);
+    #[inline]
+    fn push(&mut self, list: usize, head: u32, tag: Tag) {
         let next = core::mem::replace(&mut self.lists[list], head);
         if next != NONE {
             self.map.entry_mut(next).previous = head;
@@ -113,11 +114,6 @@ impl<M> Runs<M> {
         entry.tag = tag;
         entry.next = next;
         entry.previous = NONE;
-        if tag.is(Kind::Cached) {
-            self.cached += 1;
-        } else {
-            self.filled.set(list, true);
-        }
     }
 
     fn unlink(&mut self, head: u32) {
@@ -148,25 +144,18 @@ impl<M> Runs<M> {
         (head != NONE).then(|| (head, self.map.entry(head).tag.frames()))
     }
 
-    /// A free or cached run of at least this length, and its length.
+    /// A free run of at least this length, and its length.
     fn find(&self, frames: u32) -> Option<(u32, u32)> {
-        if frames <= MAX_CACHED_FRAMES
-            && let Some(run) = self.first(BINS + frames as usize)
-        {
-            return Some(run);
-        }
-        // Every run in a bin from here on is long enough. A search by words of the bitmap: two shifts and a count, where
-        // bitvec's own `first_one` of a part compiles to a kilobyte.
-        let enough = bin_of(frames - 1) as u32 + 1;
-        let fits = self
-            .filled
-            .into_inner()
-            .into_iter()
-            .rev()
-            .fold(0u128, |bits, word| bits << 32 | u128::from(word))
-            >> enough;
-        if fits != 0 {
-            return self.first((enough + fits.trailing_zeros()) as usize);
+        // Every run in a bin from here on is long enough. This scans the words of the bitmap; bitvec's own `first_one` of a part
+        // compiles to a kilobyte.
+        let enough = bin_of(frames - 1) + 1;
+        let words = self.filled.as_raw_slice();
+        let mut mask = !0 << (enough % WORD);
+        for (index, word) in words.iter().enumerate().skip(enough / WORD) {
+            if word & mask != 0 {
+                return self.first(index * WORD + (word & mask).trailing_zeros() as usize);
+            }
+            mask = !0;
         }
         // In the bin below, some are.
         self.first(bin_of(frames)).filter(|&(_, length)| length >= frames)
@@ -187,8 +176,29 @@ impl<M> Runs<M> {
         None
     }
 
+    /// Takes a cached run of exactly this many frames, if there is one. Its tag is left to the caller.
+    #[inline]
+    pub(crate) fn take_cached(&mut self, frames: u32) -> Option<u32> {
+        let list = self.lists.get_mut(BINS + frames as usize)?;
+        let head = *list;
+        if head == NONE {
+            return None;
+        }
+        let next = self.map.entry(head).next;
+        *list = next;
+        if next != NONE {
+            self.map.entry_mut(next).previous = NONE;
+        }
+        self.cached -= 1;
+        Some(head)
+    }
+
     /// Takes a run of exactly this many frames, if one is free.
     pub(crate) fn take(&mut self, frames: u32) -> Option<u32> {
+        if let Some(head) = self.take_cached(frames) {
+            self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+            return Some(head);
+        }
         let (head, length) = self.find(frames)?;
         self.unlink(head);
         self.cut(head, length, frames);
@@ -220,13 +230,15 @@ impl<M> Runs<M> {
         Some(aligned)
     }
 
-    /// Links a free run whose neighbours are not free.
+    /// Puts a free run whose neighbours are not free into its bin.
     fn insert(&mut self, head: u32, frames: u32) {
         // A run whose first allocation was freed still tells so.
         let freed = self.map.entry(head).tag.was_freed();
         self.map.entry_mut(head + frames - 1).tag = Tag::new(Kind::FreeTail, frames);
         let tag = Tag::new(Kind::Free, frames);
-        self.link(head, if freed { tag.freed() } else { tag });
+        let bin = bin_of(frames);
+        self.push(bin, head, if freed { tag.freed() } else { tag });
+        self.filled.set(bin, true);
     }
 
     /// The free run that ends right before this frame.
@@ -276,7 +288,8 @@ impl<M> Runs<M> {
     pub(crate) fn recycle(&mut self, head: u32, frames: u32) {
         let tag = Tag::new(Kind::Cached, frames).freed();
         if frames <= MAX_CACHED_FRAMES && self.cached < MAX_CACHED {
-            self.link(head, tag);
+            self.cached += 1;
+            self.push(BINS + frames as usize, head, tag);
         } else {
             self.map.entry_mut(head).tag = tag;
             self.release(head, frames);
@@ -285,6 +298,9 @@ impl<M> Runs<M> {
 
     /// Empties the cache into the bins.
     pub(crate) fn flush(&mut self) {
+        if self.cached == 0 {
+            return;
+        }
         for list in BINS..LISTS {
             while let Some((head, frames)) = self.first(list) {
                 self.unlink(head);
@@ -388,8 +404,7 @@ impl<M: LinearMemory> Runs<M> {
             .free_before(self.map.count())
             .filter(|_| self.at_end())
             .map_or(0, |(_, tail)| tail);
-        let spare = self.held / PAGES_PER_SPARE;
-        (spare > 0 && self.grow_by(frames, tail, spare)) || self.grow_by(frames, tail, 0)
+        self.grow_by(frames, tail, true) || self.grow_by(frames, tail, false)
     }
 
     /// Grows memory behind the live run of `from` frames at `head` until it can have `to`. False if it is not the heap's last or
@@ -408,18 +423,19 @@ impl<M: LinearMemory> Runs<M> {
         self.grow(to - from) && self.resize(head, from, to)
     }
 
-    /// Grows memory so that `tail` free frames at its end become at least `frames`, with `spare` pages at least, and tells whether that was possible.
-    fn grow_by(&mut self, frames: u32, tail: u32, spare: u32) -> bool {
+    /// Grows memory so that `tail` free frames at its end become at least `frames`, by a little more than needed if `ahead`, and tells whether that was possible.
+    fn grow_by(&mut self, frames: u32, tail: u32, ahead: bool) -> bool {
         let end = self.memory.size();
         let first = if self.map.count() == 0 { end } else { self.map.first_page() };
         let room = (MAX_PAGES - end).min(self.limit - self.held);
+        let spare = if ahead { self.held / PAGES_PER_SPARE } else { 0 };
         let mut pages = (frames - tail.min(frames)).div_ceil(FRAMES_PER_PAGE).max(spare).max(1);
         let mut capacity = 0;
         if (end - first + pages) * FRAMES_PER_PAGE > self.map.capacity() {
             // The map moves to the front of the new pages, and must describe them too, at best with some to come.
             loop {
                 let total = end - first + pages;
-                let total = if spare > 0 || self.held == 0 { total + total.div_ceil(2) } else { total };
+                let total = if ahead { total + total.div_ceil(2) } else { total };
                 capacity = total.min(MAX_PAGES - first) * FRAMES_PER_PAGE;
                 let needed = (frames + Map::frames_for(capacity)).div_ceil(FRAMES_PER_PAGE);
                 if needed <= pages {

@@ -29,8 +29,9 @@ use bitvec::{BitArr, order::Lsb0};
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
-/// The most slots that a slab has.
+/// The most slots that a slab has, and the fewest.
 const MAX_SLOTS: u32 = 64;
+const MIN_SLOTS: u32 = 4;
 
 /// The offset of cell 0 in a descriptor.
 const CELLS: u32 = size_of::<Slab>() as u32;
@@ -66,17 +67,23 @@ const_assert!(DESCRIPTOR <= OFFSET);
 const_assert!(FREED | LAST < GRANULE);
 const_assert!(MAX_SLOT < LINK && DESCRIPTOR < LINK);
 
+/// The bytes that a slab has, unless that makes more than [`MAX_SLOTS`] slots or fewer than [`MIN_SLOTS`].
+const SLAB: u32 = 8 * FRAME;
+
 /// How many frames a slab of this class takes, and how many slots it has.
 pub(crate) const fn shape(class: u32) -> (u32, u32) {
+    let size = size_of_class(class);
     if class == DESCRIPTORS {
-        let slots = (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / DESCRIPTOR;
-        return (DESCRIPTOR_FRAMES, slots);
+        return (DESCRIPTOR_FRAMES, (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / size);
     }
-    let size = slot_size(class);
-    let most = if size <= 512 { 8 } else { 16 };
-    let frames = (size * MAX_SLOTS).div_ceil(FRAME);
-    let frames = if frames < most { frames } else { most };
-    (frames, frames * FRAME / size)
+    let slots = if size > SLAB / MIN_SLOTS {
+        MIN_SLOTS
+    } else if size < SLAB / MAX_SLOTS {
+        MAX_SLOTS
+    } else {
+        SLAB / size
+    };
+    ((slots * size).div_ceil(FRAME), slots)
 }
 
 /// The bytes of a slot of this class.
@@ -89,9 +96,9 @@ const _: () = {
     while class <= DESCRIPTORS {
         let (frames, slots) = shape(class);
         assert!(slots > 1 && slots <= MAX_SLOTS);
-        // What `Slab::locate` relies on: offsets from the origin below 2^16, and no slot's worth of room behind a full set of cells.
-        assert!((CELLS / 4) * size_of_class(class) + frames * FRAME < 1 << 16);
-        assert!(slots < MAX_SLOTS || class == DESCRIPTORS || slots * size_of_class(class) == frames * FRAME);
+        // What `locate` relies on: offsets below 2^16, and no slot's worth of room behind a full set of cells.
+        assert!(frames * FRAME <= LINK && frames * FRAME / size_of_class(class) == slots || class == DESCRIPTORS);
+        assert!(slots < MAX_SLOTS || slots * size_of_class(class) == frames * FRAME);
         class += 1;
     }
 };
@@ -101,7 +108,7 @@ const _: () = {
 pub(crate) struct Slab {
     /// The link to the first free slot.
     free: u32,
-    /// Where a slot would begin whose cell were at offset 0 of the descriptor.
+    /// Where slot 0 begins.
     origin: u32,
     /// Bytes of slots per byte of cells: a quarter of the slot's size.
     stride: u32,
@@ -118,18 +125,24 @@ pub(crate) struct Slab {
 }
 
 /// The slab of all places that have none: it has no free slot, and no pointer and length are right for it.
-static EMPTY: Slab = Slab {
-    // Also the cell at offset 0, which is where `locate` finds itself with the reciprocal 0: no length.
-    free: LINK | LAST,
-    origin: 0,
-    stride: 0,
-    reciprocal: 0,
-    live: 0,
-    class: 0,
-    head: 0,
-    next: SlabPtr::EMPTY,
-    previous: SlabPtr::EMPTY,
-};
+static EMPTY: (Slab, u32) = (
+    Slab {
+        free: LINK | LAST,
+        origin: 0,
+        stride: 0,
+        // So that `locate` finds every pointer at cell 0,
+        reciprocal: 0,
+        live: 0,
+        class: 0,
+        head: 0,
+        next: SlabPtr::EMPTY,
+        previous: SlabPtr::EMPTY,
+    },
+    // which is no length.
+    LINK,
+);
+
+const_assert!(core::mem::offset_of!((Slab, u32), 1) == CELLS as usize);
 
 /// A pointer to a [`Slab`].
 ///
@@ -157,7 +170,7 @@ pub(crate) enum Slot {
 }
 
 impl SlabPtr {
-    pub(crate) const EMPTY: Self = Self((&raw const EMPTY).cast_mut());
+    pub(crate) const EMPTY: Self = Self((&raw const EMPTY.0).cast_mut());
 
     #[inline(always)]
     pub(crate) fn is_empty(self) -> bool {
@@ -182,17 +195,18 @@ impl SlabPtr {
         unsafe { &mut *self.0 }
     }
 
+    /// The cell at this offset from the first, a multiple of 4.
     #[inline(always)]
     fn cell(self, at: u32) -> u32 {
-        // SAFETY: S1: `at` is a multiple of 4 within the descriptor and its cells, or, from `locate` for a pointer behind the last slot, the word behind them.
-        unsafe { self.0.byte_add(at as usize).cast::<u32>().read() }
+        // SAFETY: S1: `at` is that of a cell or, from `locate` for a pointer behind the last slot, of the word behind the last cell.
+        unsafe { self.0.byte_add(at as usize).byte_add(CELLS as usize).cast::<u32>().read() }
     }
 
     #[inline(always)]
     fn set_cell(self, at: u32, word: u32) {
-        debug_assert!(!self.is_empty() && at >= CELLS);
-        // SAFETY: S1 with `at` the offset of a cell.
-        unsafe { self.0.byte_add(at as usize).cast::<u32>().write(word) };
+        debug_assert!(!self.is_empty());
+        // SAFETY: S1, as above.
+        unsafe { self.0.byte_add(at as usize).byte_add(CELLS as usize).cast::<u32>().write(word) };
     }
 
     /// Makes a descriptor: of a slab with all slots free but the first `taken`, whose slot 0 is at `start`.
@@ -203,15 +217,14 @@ impl SlabPtr {
     pub(crate) unsafe fn describe(at: *mut u8, class: u32, head: u32, start: u32, taken: u32) -> Self {
         let (_, slots) = shape(class);
         let size = size_of_class(class);
-        let stride = size / 4;
         let slab = Self(at.cast());
         let first = start + taken * size;
         // SAFETY: the caller's promise; what was there is not read.
         unsafe {
             slab.0.write(Slab {
                 free: first | LINK,
-                origin: start.wrapping_sub(CELLS * stride),
-                stride,
+                origin: start,
+                stride: size / 4,
                 reciprocal: (1u32 << 16).div_ceil(size),
                 live: UNCOUNTED,
                 class,
@@ -221,17 +234,17 @@ impl SlabPtr {
             });
         }
         for index in 0..taken {
-            slab.set_cell(CELLS + index * 4, size);
+            slab.set_cell(index * 4, size);
         }
         let mut next = first;
         for index in taken..slots {
             next = next.wrapping_add(size);
-            slab.set_cell(CELLS + index * 4, next | LINK);
+            slab.set_cell(index * 4, next | LINK);
         }
-        slab.set_cell(CELLS + (slots - 1) * 4, LINK | LAST);
+        slab.set_cell((slots - 1) * 4, LINK | LAST);
         if slots < MAX_SLOTS {
             // Behind the last slot there is room that no length is right for.
-            slab.set_cell(CELLS + slots * 4, LINK);
+            slab.set_cell(slots * 4, LINK);
         }
         slab
     }
@@ -363,12 +376,12 @@ impl SlabPtr {
     /// `None` behind the last slot.
     pub(crate) fn slot_around(self, ptr: u32) -> Option<(u32, Slot)> {
         let (_, slots) = shape(self.class());
-        let index = ptr.wrapping_sub(self.ptr(CELLS)) / self.slot_size();
-        (index < slots).then(|| (self.ptr(CELLS + index * 4), self.slot(index)))
+        let index = (ptr - self.get().origin) / self.slot_size();
+        (index < slots).then(|| (self.ptr(index * 4), self.slot(index)))
     }
 
     fn slot(self, index: u32) -> Slot {
-        match self.cell(CELLS + index * 4) {
+        match self.cell(index * 4) {
             len if len < LINK => Slot::Live { len },
             word if word & FREED != 0 => Slot::Freed,
             _ => Slot::Fresh,
@@ -383,7 +396,7 @@ impl SlabPtr {
         while link & LAST == 0 {
             let ptr = self.ptr_of(link);
             let at = self.locate(ptr);
-            let index = at.wrapping_sub(CELLS) / 4;
+            let index = at / 4;
             assert!(index < slots && self.ptr(at) == ptr, "S2: a link leads out of its slab");
             assert!(!free.replace(index as usize, true), "S2: a slot is free twice");
             link = self.cell(at);
@@ -399,7 +412,7 @@ impl SlabPtr {
     pub(crate) fn live_slots(self) -> impl Iterator<Item = (u32, u32)> {
         let (_, slots) = shape(self.class());
         (0..slots).filter_map(move |index| match self.slot(index) {
-            Slot::Live { len } => Some((self.ptr(CELLS + index * 4), len)),
+            Slot::Live { len } => Some((self.ptr(index * 4), len)),
             _ => None,
         })
     }
