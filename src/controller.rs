@@ -461,6 +461,15 @@ impl<M: LinearMemory> PageSlab<M> {
             self.set_live(head, to, new_len);
             return Ok(ptr);
         }
+        // A run that grows will often grow again: it moves to where there is room behind it.
+        let roomy = if to > from && align <= FRAME { self.runs.take_roomy(to) } else { None };
+        if let Some(new) = roomy {
+            self.set_live(new, to, new_len);
+            let new = self.runs.map().offset(new);
+            self.copy(ptr, new, old_len);
+            self.runs.recycle(head, from);
+            return Ok(new);
+        }
         let moved = self.move_block(ptr, old_len, new_len, align);
         if moved.is_err() && self.runs.resize(head, from, to) {
             self.set_live(head, to, new_len);
@@ -474,12 +483,15 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(never)]
     fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
         let new = self.alloc_at(new_len, align).ok_or(Error::OutOfMemory { len: new_len })?.get();
-        // SAFETY: both are live allocations of this heap, of at least this many bytes, and so do not overlap.
-        unsafe {
-            self.address(new).copy_from_nonoverlapping(self.address(ptr), old_len.min(new_len) as usize);
-        }
+        self.copy(ptr, new, old_len.min(new_len));
         self.free_at(ptr, old_len);
         Ok(new)
+    }
+
+    /// Copies the first bytes of one live allocation to another.
+    fn copy(&self, from: u32, to: u32, len: u32) {
+        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
+        unsafe { self.address(to).copy_from_nonoverlapping(self.address(from), len as usize) };
     }
 }
 

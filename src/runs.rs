@@ -12,7 +12,6 @@ use crate::class::step;
 use crate::map::{Entry, FRAME, FRAMES_PER_PAGE, GUARD_FRAMES, Kind, MAX_FRAMES, Map, NONE, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 use bitvec::{BitArr, array::BitArray, order::Lsb0};
-use static_assertions::const_assert;
 
 /// Bins of free runs.
 const BINS: usize = step(MAX_FRAMES) as usize + 1;
@@ -200,6 +199,15 @@ impl<M> Runs<M> {
             return Some(head);
         }
         let (head, length) = self.find(frames)?;
+        self.unlink(head);
+        self.cut(head, length, frames);
+        Some(head)
+    }
+
+    /// Takes a run of this many frames from the front of one of the longest free runs, if one is long enough: for a run that is expected to become longer.
+    pub(crate) fn take_roomy(&mut self, frames: u32) -> Option<u32> {
+        let bin = self.filled.last_one()?;
+        let (head, length) = self.first(bin).filter(|&(_, length)| length >= frames)?;
         self.unlink(head);
         self.cut(head, length, frames);
         Some(head)
