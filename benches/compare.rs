@@ -3,7 +3,7 @@
 //! ```text
 //! compare [--rounds N] [--json]        all allocators on all workloads
 //! compare --once ALLOCATOR WORKLOAD    one workload once, in an allocator that nothing has used: for measuring memory and instructions
-//! compare --list                       the names
+//! compare --list                       the workloads, as JSON lines
 //! ```
 
 mod support;
@@ -81,7 +81,7 @@ fn main() {
     let value = |name: &str| words.iter().position(|&word| word == name).and_then(|at| words.get(at + 1));
     if words.contains(&"--list") {
         for workload in &workloads {
-            println!("{}", workload.name);
+            println!("{{\"name\":\"{}\",\"peak\":{}}}", workload.name, workload.peak);
         }
     } else if let Some(at) = words.iter().position(|&word| word == "--once") {
         let allocator = words[at + 1];

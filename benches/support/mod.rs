@@ -3,5 +3,6 @@
 pub mod allocators;
 mod limit;
 mod memory;
+mod trace;
 mod traces;
 pub mod workloads;

@@ -32,11 +32,18 @@ pub struct Workload {
     kind: Kind,
     /// How many calls of the allocator one run makes.
     pub calls: usize,
+    /// The most bytes that are live at once, as asked for.
+    pub peak: u64,
 }
 
 const PAIRS: usize = 1000;
 const PAIR_SIZE: usize = 64;
 const BATCH: usize = 1000;
+const SMALL: u32 = 200;
+
+/// Places in the table of a random mix, and its steps.
+const SLOTS: u32 = 1000;
+const STEPS: usize = 20_000;
 
 /// A small generator of numbers (xorshift64*), since workloads must be the same everywhere and always.
 struct Random(u64);
@@ -56,12 +63,14 @@ pub fn all() -> Vec<Workload> {
         name: "pair/64 constant".into(),
         kind: Kind::Pair,
         calls: 2 * PAIRS,
+        peak: PAIR_SIZE as u64,
     }];
     for size in [24, 400, 5000] {
         all.push(Workload {
             name: format!("pair/{size}"),
             kind: Kind::PairOf(size),
             calls: 2 * PAIRS,
+            peak: size as u64,
         });
     }
     for size in [16, 48, 256, 1500] {
@@ -76,41 +85,66 @@ pub fn all() -> Vec<Workload> {
                 name: format!("batch/{size} {case}"),
                 kind: Kind::Batch { size, order },
                 calls: 2 * BATCH,
+                peak: (size * BATCH) as u64,
             });
         }
     }
     for (low, high) in [(1, 128), (16, 1024), (16, 10_240), (1024, 65_536)] {
-        let (slots, steps) = mix(low, high);
-        all.push(Workload {
-            name: format!("mix/{low} to {high}"),
-            calls: steps.len(),
-            kind: Kind::Script { slots, steps },
-        });
+        all.push(scripted(format!("mix/{low} to {high}"), SLOTS as usize, mix(low, high)));
     }
+    all.push(scripted("guest/200 small objects".into(), SMALL as usize, small_guest()));
     all.push(Workload {
         name: "growth/vector to 1 MiB".into(),
         kind: Kind::Growth(1 << 20),
         calls: 20,
+        peak: 1 << 20,
     });
-    all.extend(super::traces::all().into_iter().map(|(name, slots, steps)| Workload {
-        name: format!("trace/{name}"),
-        calls: steps.len(),
-        kind: Kind::Script { slots, steps },
+    all.extend(super::traces::all().into_iter().map(|trace| Workload {
+        peak: trace.peak,
+        ..scripted(format!("trace/{}", trace.name), trace.slots, trace.steps)
     }));
     all
 }
 
+fn scripted(name: String, slots: usize, steps: Vec<Step>) -> Workload {
+    Workload {
+        name,
+        calls: steps.len(),
+        peak: peak(slots, &steps),
+        kind: Kind::Script { slots, steps },
+    }
+}
+
+/// The most bytes that a script has live at once.
+fn peak(slots: usize, steps: &[Step]) -> u64 {
+    let mut sizes = vec![0; slots];
+    let (mut live, mut peak) = (0, 0);
+    for &step in steps {
+        let (slot, new) = match step {
+            Step::Alloc { slot, size, .. } | Step::Realloc { slot, size } => (slot, u64::from(size)),
+            Step::Free { slot } => (slot, 0),
+        };
+        live = live + new - std::mem::replace(&mut sizes[slot as usize], new);
+        peak = peak.max(live);
+    }
+    peak
+}
+
+/// A guest that makes a few objects, keeps them for as long as it lives, and is one of thousands of its kind.
+fn small_guest() -> Vec<Step> {
+    const SIZES: [u32; 10] = [8, 16, 24, 32, 48, 64, 96, 128, 256, 512];
+    (0..SMALL).map(|slot| Step::Alloc { slot, size: SIZES[slot as usize % SIZES.len()], align: 8 }).collect()
+}
+
 /// Random allocations, frees and reallocations over a table that is about half full, sizes spread evenly over their logarithms.
-fn mix(low: u32, high: u32) -> (usize, Vec<Step>) {
-    const SLOTS: u32 = 1000;
-    const STEPS: usize = 20_000;
+fn mix(low: u32, high: u32) -> Vec<Step> {
     let mut random = Random(u64::from(high));
     let size = |random: &mut Random| {
         let ratio = f64::from(high) / f64::from(low);
         (f64::from(low) * ratio.powf(f64::from(random.below(1 << 20)) / f64::from(1 << 20))) as u32
     };
     let mut full = [false; SLOTS as usize];
-    let steps = (0..STEPS)
+    (0..STEPS)
         .map(|_| {
             let slot = random.below(SLOTS);
             let is_full = &mut full[slot as usize];
@@ -124,8 +158,7 @@ fn mix(low: u32, high: u32) -> (usize, Vec<Step>) {
                 Step::Free { slot }
             }
         })
-        .collect();
-    (SLOTS as usize, steps)
+        .collect()
 }
 
 impl Workload {
@@ -138,16 +171,6 @@ impl Workload {
             Kind::Growth(end) => growth(allocator, *end),
             Kind::Script { slots, steps } => script(allocator, *slots, steps),
         }
-    }
-
-    /// The case's group.
-    pub fn group(&self) -> &str {
-        self.name.split('/').next().unwrap_or(&self.name)
-    }
-
-    /// The case within its group.
-    pub fn case(&self) -> &str {
-        self.name.split('/').nth(1).unwrap_or(&self.name)
     }
 }
 

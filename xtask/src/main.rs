@@ -1,1 +1,25 @@
-fn main(){}
+//! `cargo xtask test` and `cargo xtask bench`: set up what is missing, then run all tests, or all benchmarks and a summary.
+
+mod bench;
+mod setup;
+mod step;
+mod summary;
+mod test;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Sets up what is missing, then tests or benchmarks pageslab")]
+enum Command {
+    /// Run all tests: natively, under miri, on wasm32 under wasmtime, and in guests that a host drives
+    Test,
+    /// Run the benchmarks, natively and on wasm32 under wasmtime, and print a summary
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Test => test::run(),
+        Command::Bench(options) => bench::run(&options),
+    }
+}

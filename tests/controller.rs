@@ -1,0 +1,469 @@
+//! What the controller promises, one behaviour per test: where blocks lie, what they keep, and how much memory they cost.
+
+mod support;
+
+use pageslab::{Error, LinearMemory as _, MemoryController, PageSlab};
+use support::{FRAME, Model, PAGE, Random, Scripted, memory, rounds, slot_sizes};
+
+/// Lengths on both sides of every kind of boundary: classes, slots and runs, frames, pages.
+const LENS: [u32; 17] =
+    [0, 1, 15, 16, 17, 100, 129, 512, 2049, 5000, 8192, 8193, 20_000, 65_535, 65_536, 65_537, 200_000];
+
+/// A heap that has allocated until its limit was reached, slots and runs in turn.
+fn exhausted(pages: u32) -> Model {
+    let mut model = Model::with_limit(Scripted::new(), pages);
+    for len in [30_000, 10_000, 3000, 700, 100, 16] {
+        while model.try_alloc(len, None).is_ok() {}
+    }
+    model
+}
+
+/// How many allocations of this length succeed.
+fn count_until_exhausted(model: &mut Model, len: u32) -> u32 {
+    (0..).find(|_| model.try_alloc(len, None).is_err()).expect("memory ends")
+}
+
+mod pointers {
+    use super::*;
+
+    #[test]
+    fn are_aligned_to_16_and_never_0() {
+        let mut heap = PageSlab::new(memory());
+        for len in LENS {
+            for _ in 0..3 {
+                let ptr = heap.alloc(len).unwrap();
+                assert_ne!(ptr, 0, "of {len} bytes");
+                assert_eq!(ptr % 16, 0, "{ptr:#x} of {len} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn of_zero_bytes_are_distinct_and_freed_once() {
+        let mut heap = PageSlab::new(memory());
+        let mut ptrs: Vec<u32> = (0..1000).map(|_| heap.alloc(0).unwrap()).collect();
+        ptrs.sort_unstable();
+        assert!(ptrs.windows(2).all(|pair| pair[0] < pair[1]));
+        for ptr in ptrs {
+            assert!(heap.mut_mem(ptr, 0).is_empty());
+            assert_eq!(heap.free(ptr, 0), Ok(()));
+            assert_eq!(heap.free(ptr, 0), Err(Error::DoubleFree { ptr, len: 0 }));
+        }
+    }
+
+    #[test]
+    fn are_aligned_as_asked() {
+        let mut model = Model::new(Scripted::new());
+        for align in (0..=16).map(|shift| 1 << shift) {
+            for len in LENS {
+                for _ in 0..2 {
+                    assert!(model.try_alloc(len, Some(align)).is_ok(), "{len} bytes at {align}");
+                }
+            }
+            model.check_contents();
+            model.free_all(|_| ());
+        }
+    }
+
+    #[test]
+    fn are_refused_for_alignments_that_are_none() {
+        let mut heap = PageSlab::new(memory());
+        for align in [0, 3, 12, 24, 65_535, 65_537, 131_072, 1 << 31, u32::MAX] {
+            for len in [0, 1, 16, 5000, u32::MAX] {
+                assert_eq!(heap.alloc_aligned(len, align), Err(Error::InvalidAlignment { align }));
+            }
+        }
+        assert_eq!(heap.pages(), 0, "a refused call has taken memory");
+    }
+}
+
+mod bytes {
+    use super::*;
+
+    #[test]
+    fn can_be_borrowed_in_every_part_of_a_block() {
+        let mut heap = PageSlab::new(memory());
+        for len in [0, 1, 15, 16, 17, 48, 100, 256] {
+            let ptr = heap.alloc(len).unwrap();
+            for from in 0..len {
+                for part in 0..=len - from {
+                    assert_eq!(heap.mut_mem(ptr + from, part).len(), part as usize);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn can_be_borrowed_as_none_at_the_end_of_a_block() {
+        let mut heap = PageSlab::new(memory());
+        for len in LENS.into_iter().chain(slot_sizes()) {
+            let ptr = heap.alloc(len).unwrap();
+            assert!(heap.mut_mem(ptr + len, 0).is_empty(), "behind {len} bytes");
+        }
+    }
+
+    #[test]
+    fn can_be_borrowed_in_parts_that_cross_frames_and_pages() {
+        let mut model = Model::new(Scripted::new());
+        for len in [2049, 10_000, PAGE, 3 * PAGE + 1] {
+            let ptr = model.alloc(len);
+            let places = (0..len).step_by(509).chain([len - 1]);
+            for from in places {
+                for part in [0, 1, 4, 1024, 1025, PAGE, len] {
+                    model.touch(ptr, from, part.min(len - from));
+                }
+            }
+        }
+        model.check_contents();
+    }
+
+    #[test]
+    fn are_borrowed_where_the_memory_has_them() {
+        let mut heap = PageSlab::new(memory());
+        let ptr = heap.alloc(100).unwrap();
+        let address = heap.memory().address(ptr + 7);
+        assert_eq!(heap.mut_mem(ptr + 7, 5).as_mut_ptr(), address);
+    }
+
+    #[test]
+    fn stay_after_realloc_up_to_the_shorter_length() {
+        let mut model = Model::new(Scripted::new());
+        for from in LENS {
+            for to in LENS {
+                let ptr = model.alloc(from);
+                model.alloc(from);
+                let moved = model.realloc(ptr, to);
+                model.realloc(moved, from);
+            }
+            model.check_contents();
+            model.free_all(|_| ());
+        }
+    }
+
+    #[test]
+    fn stay_while_others_come_and_go() {
+        let mut model = Model::new(Scripted::new());
+        let mut random = Random::new(1);
+        let kept: Vec<_> = LENS.iter().map(|&len| model.alloc(len)).collect();
+        for _ in 0..rounds(2000, 100) {
+            let ptr = model.alloc(random.len());
+            if random.below(10) > 0 {
+                model.free(ptr);
+            }
+        }
+        model.check_contents();
+        kept.into_iter().for_each(|ptr| model.free(ptr));
+    }
+}
+
+mod realloc {
+    use super::*;
+
+    #[test]
+    fn grows_a_run_in_place_into_a_free_neighbour() {
+        let mut model = Model::new(Scripted::new());
+        let [first, second, _third] = [(); 3].map(|()| model.alloc(16 * FRAME));
+        assert_eq!(second, first + 16 * FRAME, "runs of a new heap are neighbours");
+        model.free(second);
+        assert_eq!(model.realloc(first, 24 * FRAME), first, "into a part");
+        assert_eq!(model.realloc(first, 32 * FRAME), first, "into the rest");
+        assert_ne!(model.realloc(first, 33 * FRAME), first, "but no further");
+        model.check_contents();
+    }
+
+    #[test]
+    fn grows_the_last_run_of_memory_in_place() {
+        let mut model = Model::new(Scripted::new());
+        let run = model.alloc(1 << 20);
+        let pages = model.heap.pages();
+        assert_eq!(model.realloc(run, (1 << 20) + 3 * PAGE), run);
+        assert!(model.heap.pages() > pages, "this needs new pages");
+        model.check_contents();
+    }
+
+    #[test]
+    fn moves_the_last_run_if_another_party_has_grown_memory() {
+        let mut model = Model::new(Scripted::new());
+        let run = model.alloc(1 << 20);
+        model.memory.foreign_grows(1);
+        assert_ne!(model.realloc(run, (1 << 20) + 3 * PAGE), run);
+        model.check_contents();
+    }
+
+    #[test]
+    fn gives_back_what_a_run_no_longer_needs() {
+        let mut model = Model::with_limit(Scripted::new(), 2);
+        let run = model.alloc(115 * FRAME);
+        assert!(model.try_alloc(20 * FRAME, None).is_err(), "the limit is reached");
+        assert_eq!(model.realloc(run, 20 * FRAME), run);
+        for _ in 0..4 {
+            model.alloc(20 * FRAME);
+        }
+        model.check_contents();
+    }
+
+    #[test]
+    fn never_fails_to_shrink_even_if_memory_is_exhausted() {
+        for new_len in [0, 1, 16, 100, 2000, 8192, 8193, 9999] {
+            let mut model = exhausted(5);
+            let longer: Vec<_> = model.live().filter(|&(_, len)| len > new_len).collect();
+            assert!(!longer.is_empty());
+            for (ptr, _) in longer {
+                model.realloc(ptr, new_len);
+            }
+            model.check_contents();
+        }
+    }
+
+    #[test]
+    fn leaves_the_block_as_it_was_if_memory_is_exhausted() {
+        let mut model = exhausted(4);
+        let blocks: Vec<_> = model.live().collect();
+        for &(ptr, _) in &blocks {
+            assert!(model.try_realloc(ptr, 300_000).is_err(), "{ptr:#x}");
+        }
+        assert!(model.live().eq(blocks));
+        model.check_contents();
+    }
+}
+
+mod memory_use {
+    use super::*;
+
+    #[test]
+    fn is_nothing_before_the_first_allocation() {
+        let memory = Scripted::new();
+        let heap = PageSlab::new(memory.clone());
+        assert_eq!(heap.pages(), 0);
+        assert_eq!(heap.live().count(), 0);
+        heap.check_invariants();
+        assert_eq!(memory.grows(), 0);
+    }
+
+    #[test]
+    fn is_counted_in_pages_without_those_of_others() {
+        let memory = Scripted::with_foreign(2);
+        let mut heap = PageSlab::new(memory.clone());
+        for len in LENS {
+            heap.alloc(len).unwrap();
+            let granted: u32 = memory.granted().iter().map(|pages| pages.end - pages.start).sum();
+            assert_eq!(heap.pages(), granted);
+        }
+    }
+
+    #[test]
+    fn is_one_page_for_a_small_guest() {
+        let mut model = Model::new(Scripted::new());
+        for _ in 0..20 {
+            for len in [8, 16, 24, 32, 48, 64, 96, 128, 256, 512] {
+                model.alloc(len);
+            }
+        }
+        assert_eq!(model.live().count(), 200);
+        assert_eq!(model.heap.pages(), 1);
+        model.check_contents();
+    }
+
+    #[test]
+    fn of_a_run_is_its_frames_and_no_more() {
+        const FRAMES: u32 = 32 * 64;
+        for (len, frames) in [(11 * FRAME, 11), (11 * FRAME + 1, 12), (13 * FRAME - 1, 13)] {
+            let mut model = Model::with_limit(Scripted::new(), 32);
+            let taken = frames * count_until_exhausted(&mut model, len);
+            assert!(taken <= FRAMES, "{taken} frames");
+            assert!(taken > FRAMES - 128, "only {taken} frames, of runs of {len} bytes");
+            model.check_contents();
+        }
+    }
+
+    #[test]
+    fn of_freed_runs_is_joined_whatever_the_order() {
+        let orders: [fn(&mut Vec<u32>); 4] = [
+            |_| (),
+            |ptrs| ptrs.reverse(),
+            |ptrs| ptrs.sort_by_key(|ptr| (ptr / FRAME % 2, *ptr)),
+            |ptrs| Random::new(2).shuffle(ptrs),
+        ];
+        for order in orders {
+            let mut model = Model::with_limit(Scripted::new(), 32);
+            let whole = 30 * PAGE;
+            let ptr = model.alloc(whole);
+            model.free(ptr);
+            let pages = model.heap.pages();
+            for len in [20 * FRAME, 11 * FRAME, 9 * FRAME] {
+                count_until_exhausted(&mut model, len);
+            }
+            assert!(model.try_alloc(whole, None).is_err());
+            model.free_all(order);
+            model.alloc(whole);
+            assert!(model.heap.pages() <= pages.max(32));
+            model.check_contents();
+        }
+    }
+
+    #[test]
+    fn of_emptied_slabs_serves_other_lengths() {
+        let mut model = Model::with_limit(Scripted::new(), 8);
+        for len in slot_sizes().into_iter().chain([9 * FRAME, 50_000, PAGE]) {
+            let count = count_until_exhausted(&mut model, len);
+            assert!(count * len > 8 * PAGE * 3 / 5, "only {count} blocks of {len} bytes");
+            model.check();
+            model.free_all(|_| ());
+        }
+    }
+
+    /// Work to be done on a heap that has nothing live, and the round by which the heap has all that it will ever need: the
+    /// first, unless the work frees or moves blocks or aligns them, since later rounds find other free runs than the first.
+    const WORKLOADS: [(&str, u32, fn(&mut Model)); 6] = [
+        ("slots", 1, |model| {
+            for len in (0..300).chain(0..300) {
+                model.alloc(len);
+            }
+        }),
+        ("runs", 1, |model| {
+            for frames in 9..100 {
+                model.alloc(frames * FRAME);
+            }
+        }),
+        ("slots between runs", 1, |model| {
+            for len in (0..20_000).step_by(97) {
+                model.alloc(len);
+            }
+        }),
+        ("aligned blocks", 30, |model| {
+            for align in (0..=16).map(|shift| 1 << shift) {
+                for len in [1, 100, 9000, 70_000] {
+                    assert!(model.try_alloc(len, Some(align)).is_ok());
+                }
+            }
+        }),
+        ("vectors that grow by turns", 30, |model| {
+            let mut vectors = [0; 8].map(|len| model.alloc(len));
+            for len in (3..16).map(|shift| 1 << shift) {
+                vectors = vectors.map(|ptr| model.realloc(ptr, len));
+            }
+        }),
+        ("a mixture with frees", 30, |model| {
+            let mut random = Random::new(3);
+            for _ in 0..rounds(1000, 100) {
+                model.alloc(random.len());
+                if random.below(3) == 0 {
+                    let (ptr, _) = model.pick(random.word()).expect("there are blocks");
+                    model.free(ptr);
+                }
+            }
+        }),
+    ];
+
+    /// Does each work again and again; memory must not grow any more once it has settled.
+    fn assert_settles(mut order: impl FnMut(&mut Vec<u32>)) {
+        for (name, settled, work) in WORKLOADS {
+            let mut model = Model::new(Scripted::new());
+            let mut pages = Vec::new();
+            for _ in 0..settled + rounds(8, 1) {
+                work(&mut model);
+                model.free_all(&mut order);
+                pages.push(model.heap.pages());
+            }
+            let last = pages.len() - 1;
+            assert!(pages[settled as usize - 1..].iter().all(|&p| p == pages[last]), "{name}: {pages:?}");
+            assert!(pages[last] <= pages[0] * 2, "{name}: {pages:?}");
+            model.check();
+        }
+    }
+
+    #[test]
+    fn stays_the_same_when_the_same_work_is_done_again() {
+        assert_settles(|_| ());
+    }
+
+    #[test]
+    fn stays_the_same_when_blocks_are_freed_in_reverse() {
+        assert_settles(|ptrs| ptrs.reverse());
+    }
+
+    #[test]
+    fn stays_the_same_when_blocks_are_freed_in_any_order() {
+        let mut random = Random::new(4);
+        assert_settles(|ptrs| random.shuffle(ptrs));
+    }
+}
+
+mod heaps {
+    use super::*;
+
+    #[test]
+    fn can_be_used_as_trait_objects() {
+        let mut heap = PageSlab::new(memory());
+        let controller: &mut dyn MemoryController = &mut heap;
+        let ptr = controller.alloc(5).unwrap();
+        controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+        let ptr = controller.realloc(ptr, 5, 5000).unwrap();
+        assert_eq!(controller.mut_mem(ptr, 5), b"hello");
+        let aligned = controller.alloc_aligned(5, 4096).unwrap();
+        assert_eq!(aligned % 4096, 0);
+        assert_eq!(controller.free(ptr, 5000), Ok(()));
+        assert_eq!(controller.free(aligned, 5), Ok(()));
+    }
+
+    #[test]
+    fn in_one_memory_do_not_disturb_each_other() {
+        let memory = Scripted::new();
+        let mut models = [(); 3].map(|()| Model::new(memory.clone()));
+        let mut random = Random::new(5);
+        for _ in 0..rounds(3000, 150) {
+            let model = &mut models[random.below(3) as usize];
+            match model.pick(random.word()) {
+                Some((ptr, _)) if random.below(3) == 0 => model.free(ptr),
+                _ => _ = model.alloc(random.len()),
+            }
+        }
+        models.iter_mut().for_each(Model::check_contents);
+        let pages: u32 = models.iter().map(|model| model.heap.pages()).sum();
+        let granted: u32 = memory.granted().iter().map(|pages| pages.end - pages.start).sum();
+        assert_eq!(pages, granted);
+    }
+
+    #[test]
+    fn in_one_memory_refuse_each_others_blocks() {
+        let memory = Scripted::new();
+        let [mut ours, mut theirs] = [(); 2].map(|()| Model::new(memory.clone()));
+        for len in LENS {
+            ours.alloc(len);
+            let ptr = theirs.alloc(len);
+            ours.refuses(ptr, len, Error::InvalidPointer { ptr });
+        }
+        theirs.check_contents();
+    }
+}
+
+mod errors {
+    use super::*;
+
+    #[test]
+    fn name_the_pointer_and_the_lengths() {
+        let cases: [(Error, &[&str]); 5] = [
+            (Error::OutOfMemory { len: 123 }, &["out of memory", "123 bytes"]),
+            (Error::InvalidAlignment { align: 24 }, &["alignment 24", "power of two", "65536"]),
+            (Error::InvalidPointer { ptr: 0x1230 }, &["0x1230"]),
+            (
+                Error::LengthMismatch { ptr: 0x1230, allocated: 55, given: 66 },
+                &["0x1230", "has 55 bytes", "66"],
+            ),
+            (Error::DoubleFree { ptr: 0x1230, len: 77 }, &["0x1230", "77", "freed before"]),
+        ];
+        for (error, parts) in cases {
+            let text = error.to_string();
+            for part in parts {
+                assert!(text.contains(part), "{text:?} does not say {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn are_small_plain_errors() {
+        fn assert_plain<T: core::error::Error + Copy + Eq + Send + Sync + 'static>() {}
+        assert_plain::<Error>();
+        assert!(size_of::<Error>() <= 16);
+    }
+}

@@ -1,0 +1,27 @@
+//! All tests.
+
+use crate::{setup, step};
+use anyhow::Result;
+
+/// Linear memory for the tests that exhaust it, in pages: 256 MiB.
+const SMALL_MEMORY: &str = "4096";
+
+pub fn run() -> Result<()> {
+    setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"])?;
+    step::run("tests, native", &mut step::cargo(&["test"]))?;
+    setup::runner()?;
+    step::run("tests, wasm32-wasip1 under wasmtime", &mut step::cargo(&["test", "--target", "wasm32-wasip1"]))?;
+    step::run(
+        "tests of exhaustion, wasm32-wasip1 in a memory of 256 MiB",
+        step::cargo(&["test", "--target", "wasm32-wasip1", "--test", "exhaustion"]).env("WASM_MAX_MEMORY_PAGES", SMALL_MEMORY),
+    )?;
+    step::run("guests driven by a host", &mut step::cargo(&["test", "--release", "--package", "wasm-tests"]))?;
+    if setup::miri() {
+        step::run("tests under miri", &mut step::cargo(&["+nightly", "miri", "test"]))?;
+    } else {
+        eprintln!(
+            "\n==> SKIPPED: the tests under miri. They need a nightly toolchain: rustup toolchain install nightly --component miri,rust-src"
+        );
+    }
+    Ok(())
+}
