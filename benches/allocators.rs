@@ -19,7 +19,9 @@ struct Functions<'a, 'b> {
 
 impl Visitor for Functions<'_, '_> {
     fn visit<A: GlobalAlloc + Sync>(&mut self, name: &'static str, allocator: &'static A) {
-        self.group.bench_function(name, |bencher| bencher.iter(|| self.workload.run(allocator)));
+        self.group.bench_function(name, |bencher| {
+            bencher.iter(|| self.workload.run(allocator))
+        });
     }
 }
 
@@ -33,7 +35,10 @@ fn main() {
     for workload in &workloads::all() {
         let mut group = criterion.benchmark_group(&workload.name);
         group.throughput(Throughput::Elements(workload.calls as u64));
-        visit_all(&mut Functions { group: &mut group, workload });
+        visit_all(&mut Functions {
+            group: &mut group,
+            workload,
+        });
         group.finish();
     }
     criterion.final_summary();

@@ -78,21 +78,37 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let workloads = workloads::all();
-    let value = |name: &str| words.iter().position(|&word| word == name).and_then(|at| words.get(at + 1));
+    let value = |name: &str| {
+        words
+            .iter()
+            .position(|&word| word == name)
+            .and_then(|at| words.get(at + 1))
+    };
     if words.contains(&"--list") {
         for workload in &workloads {
-            println!("{{\"name\":\"{}\",\"peak\":{}}}", workload.name, workload.peak);
+            println!(
+                "{{\"name\":\"{}\",\"peak\":{}}}",
+                workload.name, workload.peak
+            );
         }
     } else if let Some(at) = words.iter().position(|&word| word == "--once") {
         let allocator = words[at + 1];
         let name = words[at + 2..].join(" ");
         if let Some(workload) = workloads.iter().find(|workload| workload.name == name) {
-            visit_all(&mut Once { allocator, workload });
+            visit_all(&mut Once {
+                allocator,
+                workload,
+            });
         }
     } else {
-        let rounds = value("--rounds").and_then(|text| text.parse().ok()).unwrap_or(31);
+        let rounds = value("--rounds")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(31);
         let filter = value("--filter").copied().unwrap_or("");
-        let workloads: Vec<_> = workloads.into_iter().filter(|w| w.name.contains(filter)).collect();
+        let workloads: Vec<_> = workloads
+            .into_iter()
+            .filter(|w| w.name.contains(filter))
+            .collect();
         compare(&workloads, rounds, words.contains(&"--json"));
     }
 }
@@ -107,15 +123,26 @@ fn compare(workloads: &[Workload], rounds: usize, json: bool) {
         println!();
     }
     for workload in workloads {
-        let mut calibrate = Calibrate { workload, repeats: 1 };
+        let mut calibrate = Calibrate {
+            workload,
+            repeats: 1,
+        };
         visit_all(&mut calibrate);
         let mut times = vec![Vec::new(); NAMES.len()];
         for _ in 0..rounds {
-            visit_all(&mut Round { workload, repeats: calibrate.repeats, times: &mut times, next: 0 });
+            visit_all(&mut Round {
+                workload,
+                repeats: calibrate.repeats,
+                times: &mut times,
+                next: 0,
+            });
         }
         // Ratios are of times of the same round, so that drift between rounds cancels.
         let limit = times[1].clone();
-        let mut ratios: Vec<Vec<f64>> = times.iter().map(|own| own.iter().zip(&limit).map(|(a, b)| a / b).collect()).collect();
+        let mut ratios: Vec<Vec<f64>> = times
+            .iter()
+            .map(|own| own.iter().zip(&limit).map(|(a, b)| a / b).collect())
+            .collect();
         let ratios: Vec<f64> = ratios.iter_mut().map(|own| median(own)).collect();
         let medians: Vec<f64> = times.iter_mut().map(|own| median(own)).collect();
         for (log, ratio) in logs.iter_mut().zip(&ratios) {

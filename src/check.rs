@@ -30,10 +30,17 @@ impl<M: LinearMemory> PageSlab<M> {
             let index = slab.class() as usize;
             slab.check(self.current[index] == slab);
             let places = usize::from(self.current[index] == slab)
-                + list(self.partial[index]).filter(|&other| other == slab).count()
-                + list(self.empties[index]).filter(|&other| other == slab).count();
+                + list(self.partial[index])
+                    .filter(|&other| other == slab)
+                    .count()
+                + list(self.empties[index])
+                    .filter(|&other| other == slab)
+                    .count();
             assert!(places <= 1, "C2: a slab is in two places");
-            assert!(places == 1 || slab.is_full(), "C2: a slab with free slots is in no list");
+            assert!(
+                places == 1 || slab.is_full(),
+                "C2: a slab with free slots is in no list"
+            );
             unlisted += usize::from(places == 0);
         }
         let mut listed = 0;
@@ -41,7 +48,10 @@ impl<M: LinearMemory> PageSlab<M> {
         for index in 0..=DESCRIPTORS as usize {
             listed += usize::from(!self.current[index].is_empty());
             for slab in list(self.partial[index]) {
-                assert!(!slab.is_full() && slab.live() > 0, "C2: a listed slab is not partial");
+                assert!(
+                    !slab.is_full() && slab.live() > 0,
+                    "C2: a listed slab is not partial"
+                );
                 listed += 1;
             }
             for slab in list(self.empties[index]) {
@@ -49,16 +59,31 @@ impl<M: LinearMemory> PageSlab<M> {
                 empty += 1;
             }
         }
-        assert_eq!(empty, self.empty as usize, "C3: the empty slabs are miscounted");
-        assert_eq!(listed + empty + unlisted, self.slabs().count(), "C2: a list holds a slab that is gone");
+        assert_eq!(
+            empty, self.empty as usize,
+            "C3: the empty slabs are miscounted"
+        );
+        assert_eq!(
+            listed + empty + unlisted,
+            self.slabs().count(),
+            "C2: a list holds a slab that is gone"
+        );
     }
 
     fn check_frames(&self, slab: SlabPtr) {
         let map = self.runs.map();
         let head = slab.head();
         let (frames, _) = shape(slab.class());
-        assert_eq!(map.entry(head).tag.frames(), frames, "C1: a slab has a run of another shape");
-        let named = if slab.class() == DESCRIPTORS { SlabPtr::EMPTY } else { slab };
+        assert_eq!(
+            map.entry(head).tag.frames(),
+            frames,
+            "C1: a slab has a run of another shape"
+        );
+        let named = if slab.class() == DESCRIPTORS {
+            SlabPtr::EMPTY
+        } else {
+            slab
+        };
         assert!(
             (head..head + frames).all(|frame| map.entry(frame).slab == named),
             "C1: the map names another slab than the frame's",
@@ -68,7 +93,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// All slabs, those of descriptors included.
     fn slabs(&self) -> impl Iterator<Item = SlabPtr> {
         let map = self.runs.map();
-        let internal = self.runs.tiles().filter(|&(_, kind, _)| kind == Kind::Internal);
+        let internal = self
+            .runs
+            .tiles()
+            .filter(|&(_, kind, _)| kind == Kind::Internal);
         internal.filter_map(move |(head, _, _)| {
             let named = map.entry(head).slab;
             if !named.is_empty() {
@@ -100,7 +128,8 @@ impl<M: LinearMemory> PageSlab<M> {
             let entry = map.entry(head);
             let run = (kind == Kind::Live).then(|| (map.offset(head), entry.next));
             let slab = Some(entry.slab).filter(|slab| !slab.is_empty());
-            run.into_iter().chain(slab.into_iter().flat_map(SlabPtr::live_slots))
+            run.into_iter()
+                .chain(slab.into_iter().flat_map(SlabPtr::live_slots))
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::Runs;
-use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, Slot, SlabPtr, shape};
+use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, SlabPtr, Slot, shape};
 use crate::{Error, Result};
 use core::num::NonZeroU32;
 
@@ -181,7 +181,11 @@ impl<M> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn fault(&self, ptr: u32, len: u32) -> Error {
-        let mismatch = |allocated| Error::LengthMismatch { ptr, allocated, given: len };
+        let mismatch = |allocated| Error::LengthMismatch {
+            ptr,
+            allocated,
+            given: len,
+        };
         let slab = self.slab_of(ptr);
         if !slab.is_empty() {
             return match slab.slot_around(ptr) {
@@ -190,7 +194,12 @@ impl<M> PageSlab<M> {
                 _ => Error::InvalidPointer { ptr },
             };
         }
-        match self.runs.map().frame_at(ptr).map(|frame| self.runs.map().entry(frame)) {
+        match self
+            .runs
+            .map()
+            .frame_at(ptr)
+            .map(|frame| self.runs.map().entry(frame))
+        {
             Some(entry) if entry.tag.is(Kind::Live) => mismatch(entry.next),
             Some(entry) if entry.tag.was_freed() => Error::DoubleFree { ptr, len },
             _ => Error::InvalidPointer { ptr },
@@ -212,7 +221,10 @@ impl<M> PageSlab<M> {
             frame = frame.checked_sub(1)?;
         }
         let entry = map.entry(frame);
-        entry.tag.is(Kind::Live).then(|| (map.offset(frame), entry.next))
+        entry
+            .tag
+            .is(Kind::Live)
+            .then(|| (map.offset(frame), entry.next))
     }
 }
 
@@ -285,7 +297,8 @@ impl<M: LinearMemory> PageSlab<M> {
         };
         let start = self.runs.map().offset(head);
         // SAFETY: the descriptor is a live slot that only this slab has.
-        let slab = unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, 0) };
+        let slab =
+            unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, 0) };
         self.name_slab(head, frames, slab);
         Some(slab)
     }
@@ -364,7 +377,11 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Takes a run of frames, aligned to `align` frames, growing memory if there is no other way.
     fn take_frames(&mut self, frames: u32, align: u32) -> Option<u32> {
         let search = |runs: &mut Runs<M>| {
-            if align == 1 { runs.take(frames) } else { runs.take_aligned(frames, align) }
+            if align == 1 {
+                runs.take(frames)
+            } else {
+                runs.take_aligned(frames, align)
+            }
         };
         if let Some(head) = search(&mut self.runs) {
             return Some(head);
@@ -376,14 +393,25 @@ impl<M: LinearMemory> PageSlab<M> {
         if self.runs.grow(frames + align - 1) {
             return search(&mut self.runs);
         }
-        if align == 1 { self.runs.take_hidden(frames) } else { None }
+        if align == 1 {
+            self.runs.take_hidden(frames)
+        } else {
+            None
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if align > PAGE {
+            return None;
+        }
         let frames = frames_of(len);
-        let cached = if align <= FRAME { self.runs.take_cached(frames) } else { None };
+        let cached = if align <= FRAME {
+            self.runs.take_cached(frames)
+        } else {
+            None
+        };
         let head = match cached {
             Some(head) => head,
             None => self.take_frames(frames, (align >> FRAME_SHIFT).max(1))?,
@@ -409,7 +437,7 @@ impl<M: LinearMemory> PageSlab<M> {
         run.is_some()
     }
 
-    /// Allocates at an alignment that is known to be valid. `None` if memory is exhausted.
+    /// Allocates at an alignment that is a power of two. `None` if memory is exhausted or the alignment is more than a page.
     #[inline(always)]
     pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         if len > MAX_SLOT || align > FRAME {
@@ -432,7 +460,13 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// [`MemoryController::realloc`] that aligns the block to `align`, known to be valid, if it moves it.
     #[inline]
-    pub(crate) fn realloc_at(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
+    pub(crate) fn realloc_at(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Result<u32> {
         let slab = self.slab_of(ptr);
         let at = slab.locate(ptr);
         if slab.holds(at, ptr, old_len) {
@@ -454,15 +488,23 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn realloc_run(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
-        let (head, from) = self.live_run(ptr, old_len).ok_or_else(|| self.fault(ptr, old_len))?;
+        let (head, from) = self
+            .live_run(ptr, old_len)
+            .ok_or_else(|| self.fault(ptr, old_len))?;
         let to = frames_of(new_len);
         // A block that fits into a slot moves to one.
-        if new_len > MAX_SLOT && (self.runs.resize(head, from, to) || self.runs.grow_behind(head, from, to)) {
+        if new_len > MAX_SLOT
+            && (self.runs.resize(head, from, to) || self.runs.grow_behind(head, from, to))
+        {
             self.set_live(head, to, new_len);
             return Ok(ptr);
         }
         // A run that grows will often grow again: it moves to where there is room behind it.
-        let roomy = if to > from && align <= FRAME { self.runs.take_roomy(to) } else { None };
+        let roomy = if to > from && align <= FRAME {
+            self.runs.take_roomy(to)
+        } else {
+            None
+        };
         if let Some(new) = roomy {
             self.set_live(new, to, new_len);
             let new = self.runs.map().offset(new);
@@ -482,7 +524,10 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
-        let new = self.alloc_at(new_len, align).ok_or(Error::OutOfMemory { len: new_len })?.get();
+        let new = self
+            .alloc_at(new_len, align)
+            .ok_or(Error::OutOfMemory { len: new_len })?
+            .get();
         self.copy(ptr, new, old_len.min(new_len));
         self.free_at(ptr, old_len);
         Ok(new)
@@ -491,7 +536,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Copies the first bytes of one live allocation to another.
     fn copy(&self, from: u32, to: u32, len: u32) {
         // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
-        unsafe { self.address(to).copy_from_nonoverlapping(self.address(from), len as usize) };
+        unsafe {
+            self.address(to)
+                .copy_from_nonoverlapping(self.address(from), len as usize)
+        };
     }
 }
 
@@ -503,13 +551,19 @@ fn frames_of(len: u32) -> u32 {
 impl<M: LinearMemory> MemoryController for PageSlab<M> {
     #[inline]
     fn alloc(&mut self, len: u32) -> Result<u32> {
-        let ptr = self.alloc_at(len, GRANULE).ok_or(Error::OutOfMemory { len })?;
+        let ptr = self
+            .alloc_at(len, GRANULE)
+            .ok_or(Error::OutOfMemory { len })?;
         Ok(ptr.get())
     }
 
     #[inline]
     fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
-        if self.free_at(ptr, len) { Ok(()) } else { Err(self.fault(ptr, len)) }
+        if self.free_at(ptr, len) {
+            Ok(())
+        } else {
+            Err(self.fault(ptr, len))
+        }
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
@@ -529,7 +583,9 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
         if !align.is_power_of_two() || align > PAGE {
             return Err(Error::InvalidAlignment { align });
         }
-        let ptr = self.alloc_at(len, align).ok_or(Error::OutOfMemory { len })?;
+        let ptr = self
+            .alloc_at(len, align)
+            .ok_or(Error::OutOfMemory { len })?;
         Ok(ptr.get())
     }
 

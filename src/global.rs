@@ -3,7 +3,7 @@
 //! Present where exactly one thread can call it: on wasm32 without the `atomics` target feature.
 
 use crate::controller::PageSlab;
-use crate::memory::{PAGE, WasmMemory};
+use crate::memory::WasmMemory;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::num::NonZeroU32;
@@ -30,7 +30,9 @@ impl GlobalPageSlab {
     /// An allocator with no memory yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { heap: UnsafeCell::new(PageSlab::new(WasmMemory::new())) }
+        Self {
+            heap: UnsafeCell::new(PageSlab::new(WasmMemory::new())),
+        }
     }
 
     /// How many pages of 64 KiB the heap holds.
@@ -60,10 +62,9 @@ unsafe impl Sync for GlobalPageSlab {}
 unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.align() > PAGE as usize {
-            return null_mut();
-        }
-        let ptr = self.heap().alloc_at(layout.size() as u32, layout.align() as u32);
+        let ptr = self
+            .heap()
+            .alloc_at(layout.size() as u32, layout.align() as u32);
         ptr.map_or(0, NonZeroU32::get) as *mut u8
     }
 
@@ -76,7 +77,12 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        match self.heap().realloc_at(ptr as u32, layout.size() as u32, new_size as u32, layout.align() as u32) {
+        match self.heap().realloc_at(
+            ptr as u32,
+            layout.size() as u32,
+            new_size as u32,
+            layout.align() as u32,
+        ) {
             Ok(ptr) => ptr as *mut u8,
             Err(crate::Error::OutOfMemory { .. }) => null_mut(),
             Err(_) => trap(),

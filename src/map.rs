@@ -228,7 +228,11 @@ impl Map {
         for (kind, frames) in [(Kind::Foreign, foreign), (Kind::Interior, own)] {
             for _ in 0..frames {
                 // SAFETY: M1 with `count < capacity`: the place is in the map's own frames. It may be uninitialized, so it is only written.
-                unsafe { self.entries.add(self.count as usize).write(Entry::new(kind)) };
+                unsafe {
+                    self.entries
+                        .add(self.count as usize)
+                        .write(Entry::new(kind))
+                };
                 self.count += 1;
             }
         }

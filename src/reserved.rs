@@ -33,12 +33,19 @@ impl ReservedMemory {
     /// If `max_pages` is more than [`MAX_PAGES`], or the system refuses the address space.
     #[must_use]
     pub fn new(max_pages: u32) -> Self {
-        assert!(max_pages <= MAX_PAGES, "a linear memory has at most {MAX_PAGES} pages, not {max_pages}");
+        assert!(
+            max_pages <= MAX_PAGES,
+            "a linear memory has at most {MAX_PAGES} pages, not {max_pages}"
+        );
         let base = system::reserve(bytes(max_pages.max(1)));
         let Some(base) = base else {
             panic!("the system refused to reserve {max_pages} pages of address space");
         };
-        Self { base, size: 0, max: max_pages }
+        Self {
+            base,
+            size: 0,
+            max: max_pages,
+        }
     }
 }
 
@@ -67,7 +74,8 @@ unsafe impl LinearMemory for ReservedMemory {
             return None;
         }
         // SAFETY: `previous + pages` is within the reservation.
-        let committed = unsafe { system::commit(self.base.as_ptr().add(bytes(previous)), bytes(pages)) };
+        let committed =
+            unsafe { system::commit(self.base.as_ptr().add(bytes(previous)), bytes(pages)) };
         committed.then(|| self.size = previous + pages)?;
         Some(previous)
     }
@@ -107,7 +115,9 @@ mod system {
     /// The bytes are reserved, and begin and end at pages.
     pub(super) unsafe fn commit(start: *mut u8, bytes: usize) -> bool {
         // SAFETY: the caller's promise.
-        bytes == 0 || unsafe { libc::mprotect(start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) } == 0
+        bytes == 0
+            || unsafe { libc::mprotect(start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) }
+                == 0
     }
 
     /// # Safety

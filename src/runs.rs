@@ -157,7 +157,8 @@ impl<M> Runs<M> {
             mask = !0;
         }
         // In the bin below, some are.
-        self.first(bin_of(frames)).filter(|&(_, length)| length >= frames)
+        self.first(bin_of(frames))
+            .filter(|&(_, length)| length >= frames)
     }
 
     /// Looks through the one bin in which `find` looks at the first run only. For when memory cannot grow: not in constant time.
@@ -289,7 +290,11 @@ impl<M> Runs<M> {
     fn forget(&mut self, head: u32) {
         let entry = self.map.entry_mut(head);
         let interior = Tag::new(Kind::Interior, 0);
-        entry.tag = if entry.tag.was_freed() { interior.freed() } else { interior };
+        entry.tag = if entry.tag.was_freed() {
+            interior.freed()
+        } else {
+            interior
+        };
     }
 
     /// Frees a run that an allocation or a slab had: into the cache if it is short and there is room.
@@ -342,7 +347,11 @@ impl<M> Runs<M> {
         let mut frame = 0;
         core::iter::from_fn(move || {
             let tag = (frame < self.map.count()).then(|| self.map.entry(frame).tag)?;
-            let frames = if tag.is(Kind::Foreign) { 1 } else { tag.frames() };
+            let frames = if tag.is(Kind::Foreign) {
+                1
+            } else {
+                tag.frames()
+            };
             frame += frames;
             Some((frame - frames, tag.kind(), frames))
         })
@@ -356,39 +365,71 @@ impl<M> Runs<M> {
         let mut last = Kind::Internal;
         for (head, kind, frames) in self.tiles() {
             end = head + frames;
-            assert!(frames > 0 && end <= self.map.count(), "R1: a run has no length or passes the end");
-            assert!(!matches!(kind, Kind::Interior | Kind::FreeTail), "R1: a run begins with an interior frame");
+            assert!(
+                frames > 0 && end <= self.map.count(),
+                "R1: a run has no length or passes the end"
+            );
+            assert!(
+                !matches!(kind, Kind::Interior | Kind::FreeTail),
+                "R1: a run begins with an interior frame"
+            );
             let tail = self.map.entry(end - 1).tag;
             for frame in head + 1..end - 1 {
-                assert!(self.map.entry(frame).tag.is(Kind::Interior), "R1: an interior frame is of another kind");
+                assert!(
+                    self.map.entry(frame).tag.is(Kind::Interior),
+                    "R1: an interior frame is of another kind"
+                );
             }
             match kind {
                 Kind::Free => {
                     assert_ne!(last, Kind::Free, "R2: two free runs are neighbours");
-                    assert!(frames == 1 || tail == Tag::new(Kind::FreeTail, frames), "R2: a free run has no tail");
+                    assert!(
+                        frames == 1 || tail == Tag::new(Kind::FreeTail, frames),
+                        "R2: a free run has no tail"
+                    );
                 }
-                _ => assert!(frames == 1 || tail.is(Kind::Interior), "R1: a run ends with another kind of frame"),
+                _ => assert!(
+                    frames == 1 || tail.is(Kind::Interior),
+                    "R1: a run ends with another kind of frame"
+                ),
             }
             foreign += u32::from(kind == Kind::Foreign);
             listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
             last = kind;
         }
         assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
-        assert_eq!((end - foreign).div_ceil(FRAMES_PER_PAGE), self.held, "R4: the pages held are miscounted");
-        assert!(self.held <= self.limit, "R4: more pages are held than the limit allows");
+        assert_eq!(
+            (end - foreign).div_ceil(FRAMES_PER_PAGE),
+            self.held,
+            "R4: the pages held are miscounted"
+        );
+        assert!(
+            self.held <= self.limit,
+            "R4: more pages are held than the limit allows"
+        );
         let mut cached = 0;
         for (list, &first) in self.lists.iter().enumerate() {
             let (mut head, mut previous) = (first, NONE);
             while head != NONE {
                 let entry = self.map.entry(head);
-                assert!(entry.tag.is(if list < BINS { Kind::Free } else { Kind::Cached }), "R3: a list holds a run of another kind");
+                assert!(
+                    entry.tag.is(if list < BINS {
+                        Kind::Free
+                    } else {
+                        Kind::Cached
+                    }),
+                    "R3: a list holds a run of another kind"
+                );
                 assert_eq!(list_of(entry.tag), list, "R3: a run is in the wrong list");
                 assert_eq!(entry.previous, previous, "R3: a list's links disagree");
                 cached += u32::from(list >= BINS);
                 listed -= 1;
                 (head, previous) = (entry.next, head);
             }
-            assert!(list >= BINS || self.filled[list] == (first != NONE), "R3: a bin's bit is wrong");
+            assert!(
+                list >= BINS || self.filled[list] == (first != NONE),
+                "R3: a bin's bit is wrong"
+            );
         }
         assert_eq!(listed, 0, "R3: a free or cached run is in no list");
         assert_eq!(cached, self.cached, "R3: the cached runs are miscounted");
@@ -434,16 +475,31 @@ impl<M: LinearMemory> Runs<M> {
     /// Grows memory so that `tail` free frames at its end become at least `frames`, by a little more than needed if `ahead`, and tells whether that was possible.
     fn grow_by(&mut self, frames: u32, tail: u32, ahead: bool) -> bool {
         let end = self.memory.size();
-        let first = if self.map.count() == 0 { end } else { self.map.first_page() };
+        let first = if self.map.count() == 0 {
+            end
+        } else {
+            self.map.first_page()
+        };
         let room = (MAX_PAGES - end).min(self.limit - self.held);
-        let spare = if ahead { self.held / PAGES_PER_SPARE } else { 0 };
-        let mut pages = (frames - tail.min(frames)).div_ceil(FRAMES_PER_PAGE).max(spare).max(1);
+        let spare = if ahead {
+            self.held / PAGES_PER_SPARE
+        } else {
+            0
+        };
+        let mut pages = (frames - tail.min(frames))
+            .div_ceil(FRAMES_PER_PAGE)
+            .max(spare)
+            .max(1);
         let mut capacity = 0;
         if (end - first + pages) * FRAMES_PER_PAGE > self.map.capacity() {
             // The map moves to the front of the new pages, and must describe them too, at best with some to come.
             loop {
                 let total = end - first + pages;
-                let total = if ahead { total + total.div_ceil(2) } else { total };
+                let total = if ahead {
+                    total + total.div_ceil(2)
+                } else {
+                    total
+                };
                 capacity = total.min(MAX_PAGES - first) * FRAMES_PER_PAGE;
                 let needed = (frames + Map::frames_for(capacity)).div_ceil(FRAMES_PER_PAGE);
                 if needed <= pages {
@@ -469,7 +525,10 @@ impl<M: LinearMemory> Runs<M> {
     /// Takes in new pages; `capacity` is the new map's, or 0 if the present one has room.
     fn adopt(&mut self, page: u32, pages: u32, capacity: u32) {
         let mut fresh = 0;
-        let old = self.map.home(self.memory.address(0)).map(|home| (home, self.map.frames()));
+        let old = self
+            .map
+            .home(self.memory.address(0))
+            .map(|home| (home, self.map.frames()));
         if capacity > 0 {
             fresh = Map::frames_for(capacity);
             let start = u32::from(page == 0) + GUARD_FRAMES;

@@ -64,7 +64,7 @@ const UNCOUNTED: u32 = 1 << 31;
 const OFFSET: u32 = 0xFFFC;
 
 const_assert!(DESCRIPTOR <= OFFSET);
-const_assert!(FREED | LAST < GRANULE);
+const_assert!(FREED < GRANULE && LAST < GRANULE);
 const_assert!(MAX_SLOT < LINK && DESCRIPTOR < LINK);
 
 /// The bytes that a slab has, unless that makes more than [`MAX_SLOTS`] slots or fewer than [`MIN_SLOTS`].
@@ -74,7 +74,10 @@ const SLAB: u32 = 8 * FRAME;
 pub(crate) const fn shape(class: u32) -> (u32, u32) {
     let size = size_of_class(class);
     if class == DESCRIPTORS {
-        return (DESCRIPTOR_FRAMES, (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / size);
+        return (
+            DESCRIPTOR_FRAMES,
+            (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / size,
+        );
     }
     let slots = if size > SLAB / MIN_SLOTS {
         MIN_SLOTS
@@ -88,7 +91,11 @@ pub(crate) const fn shape(class: u32) -> (u32, u32) {
 
 /// The bytes of a slot of this class.
 pub(crate) const fn size_of_class(class: u32) -> u32 {
-    if class == DESCRIPTORS { DESCRIPTOR } else { slot_size(class) }
+    if class == DESCRIPTORS {
+        DESCRIPTOR
+    } else {
+        slot_size(class)
+    }
 }
 
 const _: () = {
@@ -97,7 +104,10 @@ const _: () = {
         let (frames, slots) = shape(class);
         assert!(slots > 1 && slots <= MAX_SLOTS);
         // What `locate` relies on: offsets below 2^16, and no slot's worth of room behind a full set of cells.
-        assert!(frames * FRAME <= LINK && frames * FRAME / size_of_class(class) == slots || class == DESCRIPTORS);
+        assert!(
+            frames * FRAME <= LINK && frames * FRAME / size_of_class(class) == slots
+                || class == DESCRIPTORS
+        );
         assert!(slots < MAX_SLOTS || slots * size_of_class(class) == frames * FRAME);
         class += 1;
     }
@@ -163,7 +173,9 @@ unsafe impl Sync for SlabPtr {}
 /// What a slot's cell says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    Live { len: u32 },
+    Live {
+        len: u32,
+    },
     Freed,
     /// Not handed out since the slab was made.
     Fresh,
@@ -199,14 +211,26 @@ impl SlabPtr {
     #[inline(always)]
     fn cell(self, at: u32) -> u32 {
         // SAFETY: S1: `at` is that of a cell or, from `locate` for a pointer behind the last slot, of the word behind the last cell.
-        unsafe { self.0.byte_add(at as usize).byte_add(CELLS as usize).cast::<u32>().read() }
+        unsafe {
+            self.0
+                .byte_add(at as usize)
+                .byte_add(CELLS as usize)
+                .cast::<u32>()
+                .read()
+        }
     }
 
     #[inline(always)]
     fn set_cell(self, at: u32, word: u32) {
         debug_assert!(!self.is_empty());
         // SAFETY: S1, as above.
-        unsafe { self.0.byte_add(at as usize).byte_add(CELLS as usize).cast::<u32>().write(word) };
+        unsafe {
+            self.0
+                .byte_add(at as usize)
+                .byte_add(CELLS as usize)
+                .cast::<u32>()
+                .write(word)
+        };
     }
 
     /// Makes a descriptor: of a slab with all slots free but the first `taken`, whose slot 0 is at `start`.
@@ -214,7 +238,13 @@ impl SlabPtr {
     /// # Safety
     ///
     /// `at` is aligned to 16 and points to [`DESCRIPTOR`] bytes of a heap's memory that nothing else uses.
-    pub(crate) unsafe fn describe(at: *mut u8, class: u32, head: u32, start: u32, taken: u32) -> Self {
+    pub(crate) unsafe fn describe(
+        at: *mut u8,
+        class: u32,
+        head: u32,
+        start: u32,
+        taken: u32,
+    ) -> Self {
         let (_, slots) = shape(class);
         let size = size_of_class(class);
         let slab = Self(at.cast());
@@ -346,6 +376,7 @@ impl SlabPtr {
         origin.wrapping_add(link.wrapping_sub(origin) & LOW)
     }
 
+
     /// Changes the length of the live slot whose cell is at `at`.
     #[inline]
     pub(crate) fn set_len(self, at: u32, len: u32) {
@@ -358,11 +389,14 @@ impl SlabPtr {
         self.get().origin.wrapping_add(at * self.get().stride)
     }
 
-    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means nothing unless [`is_slot`](Self::is_slot) is true of both.
+    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means something only to [`holds`](Self::holds).
     #[inline(always)]
     pub(crate) fn locate(self, ptr: u32) -> u32 {
         // A factor of 4 stays in: cells are four bytes.
-        (ptr.wrapping_sub(self.get().origin).wrapping_mul(self.get().reciprocal) >> (16 - 2)) & OFFSET
+        (ptr.wrapping_sub(self.get().origin)
+            .wrapping_mul(self.get().reciprocal)
+            >> (16 - 2))
+            & OFFSET
     }
 
     /// Whether `ptr`, which [`locate`](Self::locate) took to `at`, is a live slot of exactly `len` bytes.
@@ -397,15 +431,27 @@ impl SlabPtr {
             let ptr = self.ptr_of(link);
             let at = self.locate(ptr);
             let index = at / 4;
-            assert!(index < slots && self.ptr(at) == ptr, "S2: a link leads out of its slab");
-            assert!(!free.replace(index as usize, true), "S2: a slot is free twice");
+            assert!(
+                index < slots && self.ptr(at) == ptr,
+                "S2: a link leads out of its slab"
+            );
+            assert!(
+                !free.replace(index as usize, true),
+                "S2: a slot is free twice"
+            );
             link = self.cell(at);
         }
         for index in 0..slots {
             let is_live = matches!(self.slot(index), Slot::Live { len } if len <= self.slot_size());
-            assert_ne!(is_live, free[index as usize], "S2: a slot is neither live nor free, or both");
+            assert_ne!(
+                is_live, free[index as usize],
+                "S2: a slot is neither live nor free, or both"
+            );
         }
-        assert!(is_current || self.live() == self.count_live(), "S3: the live slots are miscounted");
+        assert!(
+            is_current || self.live() == self.count_live(),
+            "S3: the live slots are miscounted"
+        );
     }
 
     /// The lengths of the live slots, with their pointers.

@@ -114,7 +114,10 @@ mod native {
         #[inline]
         unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
             let (heap, base) = self.heap();
-            if heap.free((ptr.addr() - base.addr()) as u32, layout.size() as u32).is_err() {
+            if heap
+                .free((ptr.addr() - base.addr()) as u32, layout.size() as u32)
+                .is_err()
+            {
                 std::process::abort();
             }
         }
@@ -126,7 +129,8 @@ mod native {
                 // The controller's `realloc` keeps an alignment of 16 only.
                 // SAFETY: the caller's layout is valid, and with it the new one; the two blocks are disjoint.
                 unsafe {
-                    let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+                    let new =
+                        self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
                     if !new.is_null() {
                         ptr.copy_to_nonoverlapping(new, layout.size().min(new_size));
                         self.dealloc(ptr, layout);
@@ -134,7 +138,11 @@ mod native {
                     return new;
                 }
             }
-            match heap.realloc((ptr.addr() - base.addr()) as u32, layout.size() as u32, new_size as u32) {
+            match heap.realloc(
+                (ptr.addr() - base.addr()) as u32,
+                layout.size() as u32,
+                new_size as u32,
+            ) {
                 Ok(ptr) => base.wrapping_add(ptr as usize),
                 Err(_) => null_mut(),
             }

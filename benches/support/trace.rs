@@ -686,7 +686,8 @@ mod tests {
                 file([1, 1, 8], &[0x8c, 0x04, 0x08]),
                 TraceError::Layout { op: 0 },
             ),
-            // A double free, told from the end and from the mark; a realloc of what is not there; a place before the row.
+            // A double free, told from the end and from the mark; a realloc of what is not there; a place before
+            // the row.
             (
                 file([3, 1, 8], &[0x18, 0x02, 0x02]),
                 TraceError::Place { op: 2 },

@@ -19,7 +19,18 @@ pub struct Script {
 
 pub fn all() -> Vec<Script> {
     let files = traces!(
-        "atlas", "columns", "decompile", "derive", "index", "json", "markdown", "regex", "script", "shaders", "sql", "template"
+        "atlas",
+        "columns",
+        "decompile",
+        "derive",
+        "index",
+        "json",
+        "markdown",
+        "regex",
+        "script",
+        "shaders",
+        "sql",
+        "template"
     );
     let decode = |(name, bytes)| {
         let trace = Trace::decode(bytes).unwrap_or_else(|error| panic!("{name}.trace: {error}"));
@@ -35,8 +46,15 @@ pub fn all() -> Vec<Script> {
 
 fn step(op: Op) -> Step {
     match op {
-        Op::Alloc { id, size, align } => Step::Alloc { slot: id, size, align },
-        Op::Realloc { id, new_size } => Step::Realloc { slot: id, size: new_size },
+        Op::Alloc { id, size, align } => Step::Alloc {
+            slot: id,
+            size,
+            align,
+        },
+        Op::Realloc { id, new_size } => Step::Realloc {
+            slot: id,
+            size: new_size,
+        },
         Op::Free { id } => Step::Free { slot: id },
     }
 }

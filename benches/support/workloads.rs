@@ -90,9 +90,17 @@ pub fn all() -> Vec<Workload> {
         }
     }
     for (low, high) in [(1, 128), (16, 1024), (16, 10_240), (1024, 65_536)] {
-        all.push(scripted(format!("mix/{low} to {high}"), SLOTS as usize, mix(low, high)));
+        all.push(scripted(
+            format!("mix/{low} to {high}"),
+            SLOTS as usize,
+            mix(low, high),
+        ));
     }
-    all.push(scripted("guest/200 small objects".into(), SMALL as usize, small_guest()));
+    all.push(scripted(
+        "guest/200 small objects".into(),
+        SMALL as usize,
+        small_guest(),
+    ));
     all.push(Workload {
         name: "growth/vector to 1 MiB".into(),
         kind: Kind::Growth(1 << 20),
@@ -121,7 +129,9 @@ fn peak(slots: usize, steps: &[Step]) -> u64 {
     let (mut live, mut peak) = (0, 0);
     for &step in steps {
         let (slot, new) = match step {
-            Step::Alloc { slot, size, .. } | Step::Realloc { slot, size } => (slot, u64::from(size)),
+            Step::Alloc { slot, size, .. } | Step::Realloc { slot, size } => {
+                (slot, u64::from(size))
+            }
             Step::Free { slot } => (slot, 0),
         };
         live = live + new - std::mem::replace(&mut sizes[slot as usize], new);
@@ -133,7 +143,13 @@ fn peak(slots: usize, steps: &[Step]) -> u64 {
 /// A guest that makes a few objects, keeps them for as long as it lives, and is one of thousands of its kind.
 fn small_guest() -> Vec<Step> {
     const SIZES: [u32; 10] = [8, 16, 24, 32, 48, 64, 96, 128, 256, 512];
-    (0..SMALL).map(|slot| Step::Alloc { slot, size: SIZES[slot as usize % SIZES.len()], align: 8 }).collect()
+    (0..SMALL)
+        .map(|slot| Step::Alloc {
+            slot,
+            size: SIZES[slot as usize % SIZES.len()],
+            align: 8,
+        })
+        .collect()
 }
 
 /// Random allocations, frees and reallocations over a table that is about half full, sizes spread evenly over their logarithms.
@@ -150,9 +166,16 @@ fn mix(low: u32, high: u32) -> Vec<Step> {
             let is_full = &mut full[slot as usize];
             if !*is_full {
                 *is_full = true;
-                Step::Alloc { slot, size: size(&mut random), align: 8 }
+                Step::Alloc {
+                    slot,
+                    size: size(&mut random),
+                    align: 8,
+                }
             } else if random.below(4) == 0 {
-                Step::Realloc { slot, size: size(&mut random) }
+                Step::Realloc {
+                    slot,
+                    size: size(&mut random),
+                }
             } else {
                 *is_full = false;
                 Step::Free { slot }
@@ -249,7 +272,8 @@ fn script<A: GlobalAlloc>(allocator: &A, slots: usize, steps: &[Step]) {
                 *old = layout(size as usize, old.align());
             }
             Step::Free { slot } => {
-                let (block, layout) = std::mem::replace(&mut table[slot as usize], (null_mut(), Layout::new::<()>()));
+                let (block, layout) =
+                    std::mem::replace(&mut table[slot as usize], (null_mut(), Layout::new::<()>()));
                 // SAFETY: scripts free live blocks only.
                 unsafe { allocator.dealloc(block, layout) };
             }

@@ -95,7 +95,10 @@ impl Scripted {
         for range in self.script.foreign.borrow().iter() {
             for page in [range.start, range.end - 1] {
                 let change = pattern::first_change(self.page_mut(page), page);
-                assert_eq!(change, None, "a byte of the foreign page {page} has changed");
+                assert_eq!(
+                    change, None,
+                    "a byte of the foreign page {page} has changed"
+                );
             }
         }
     }
@@ -109,12 +112,16 @@ impl Scripted {
 
     /// Refuses the `n`-th grow from now on, and no other.
     pub fn refuse_only(&self, n: u32) {
-        self.script.refusal.set(Refusal::Only(self.script.grows.get() + n));
+        self.script
+            .refusal
+            .set(Refusal::Only(self.script.grows.get() + n));
     }
 
     /// Refuses the `n`-th grow from now on, and all that follow.
     pub fn refuse_from(&self, n: u32) {
-        self.script.refusal.set(Refusal::From(self.script.grows.get() + n));
+        self.script
+            .refusal
+            .set(Refusal::From(self.script.grows.get() + n));
     }
 
     /// Refuses whatever would make the memory larger than `pages`.
@@ -142,12 +149,20 @@ impl Scripted {
         self.script.granted.borrow().clone()
     }
 
+    /// Whether a heap was given this page.
+    pub fn has_granted_page(&self, page: u32) -> bool {
+        self.script
+            .granted
+            .borrow()
+            .iter()
+            .any(|range| range.contains(&page))
+    }
+
     /// Whether heaps were given all pages of these bytes.
     pub fn has_granted(&self, bytes: Range<u64>) -> bool {
         let page = u64::from(PAGE);
         let mut pages = bytes.start / page..bytes.end.div_ceil(page);
-        let granted = self.script.granted.borrow();
-        pages.all(|page| granted.iter().any(|range| range.contains(&(page as u32))))
+        pages.all(|page| self.has_granted_page(page as u32))
     }
 
     fn is_refused(&self, pages: u32) -> bool {

@@ -1,5 +1,5 @@
 //! What the tests share: memories that follow a script, a model of the heap, and random numbers that repeat.
-#![allow(dead_code, reason = "each file of tests uses a part")]
+#![allow(dead_code, unused_imports, reason = "each file of tests uses a part")]
 
 mod memory;
 mod model;
@@ -45,10 +45,14 @@ pub const fn rounds(natively: u32, under_miri: u32) -> u32 {
 /// The message with which `call` panics.
 #[cfg(panic = "unwind")]
 pub fn panic_message(call: impl FnOnce()) -> String {
-    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
-        .expect_err("this must panic");
+    let payload =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("this must panic");
     match payload.downcast::<String>() {
         Ok(message) => *message,
-        Err(payload) => payload.downcast_ref::<&str>().copied().unwrap_or("no message").to_owned(),
+        Err(payload) => payload
+            .downcast_ref::<&str>()
+            .copied()
+            .unwrap_or("no message")
+            .to_owned(),
     }
 }

@@ -33,10 +33,19 @@ pub fn fill(bytes: &mut [u8], seed: u32) {
 
 /// The first byte that is not as [`fill`] wrote it, if there is one.
 pub fn first_change(bytes: &[u8], seed: u32) -> Option<usize> {
-    let changed = |chunk: &[u8]| chunk.iter().zip(period(seed)).position(|(is, was)| is != was);
+    let changed = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .zip(period(seed))
+            .position(|(is, was)| is != was)
+    };
     let mut chunks = bytes.chunks(PERIOD).enumerate();
     chunks.find_map(|(index, chunk)| {
         let same = chunk == &period(seed)[..chunk.len()];
-        if same { None } else { changed(chunk).map(|at| index * PERIOD + at) }
+        if same {
+            None
+        } else {
+            changed(chunk).map(|at| index * PERIOD + at)
+        }
     })
 }

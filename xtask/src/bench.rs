@@ -25,7 +25,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     setup::targets(&["wasm32-wasip1"])?;
     setup::runner()?;
-    let platforms: [(&str, &[&str]); 2] = [("native", &[]), ("wasm32-wasip1 under wasmtime", &WASM)];
+    let platforms: [(&str, &[&str]); 2] =
+        [("native", &[]), ("wasm32-wasip1 under wasmtime", &WASM)];
     if !options.summary {
         for (platform, target) in platforms {
             let mut command = step::cargo(&["bench", "--bench", "allocators"]);
@@ -40,10 +41,24 @@ pub fn run(options: &Options) -> Result<()> {
     let mut summaries = Vec::new();
     for (platform, target) in platforms {
         let mut command = step::cargo(&["bench", "--bench", "compare"]);
-        command.args(target).args(["--", "--json", "--rounds", rounds]);
-        let times = step::output(&format!("comparison, interleaved, {platform}"), &mut command)?;
-        let times = times.lines().map(serde_json::from_str::<Time>).collect::<Result<_, _>>().context("the comparison's output")?;
-        summaries.push(Summary { platform, times, metrics: Vec::new(), workloads: Vec::new() });
+        command
+            .args(target)
+            .args(["--", "--json", "--rounds", rounds]);
+        let times = step::output(
+            &format!("comparison, interleaved, {platform}"),
+            &mut command,
+        )?;
+        let times = times
+            .lines()
+            .map(serde_json::from_str::<Time>)
+            .collect::<Result<_, _>>()
+            .context("the comparison's output")?;
+        summaries.push(Summary {
+            platform,
+            times,
+            metrics: Vec::new(),
+            workloads: Vec::new(),
+        });
     }
     if let Some(wasm) = summaries.last_mut() {
         (wasm.workloads, wasm.metrics) = measure(&wasm.times)?;
@@ -59,8 +74,15 @@ fn measure(times: &[Time]) -> Result<(Vec<Workload>, Vec<Metrics>)> {
     let module = module()?;
     let runner = step::root().join("target/release/wasm-runner");
     let mut list = std::process::Command::new(&runner);
-    let list = step::output("the workloads", list.arg(&module).arg("--list").current_dir(step::root()))?;
-    let workloads: Vec<Workload> = list.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("the list of workloads")?;
+    let list = step::output(
+        "the workloads",
+        list.arg(&module).arg("--list").current_dir(step::root()),
+    )?;
+    let workloads: Vec<Workload> = list
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .context("the list of workloads")?;
     let mut allocators: Vec<&str> = vec!["none"];
     for time in times {
         if !allocators.contains(&time.allocator.as_str()) {
@@ -77,10 +99,20 @@ fn measure(times: &[Time]) -> Result<(Vec<Workload>, Vec<Metrics>)> {
         }
     }
     let mut command = std::process::Command::new(&runner);
-    command.args(["--metrics", "--metrics-out"]).arg(&records).arg("--each-from").arg(&runs).arg(&module).current_dir(step::root());
+    command
+        .args(["--metrics", "--metrics-out"])
+        .arg(&records)
+        .arg("--each-from")
+        .arg(&runs)
+        .arg(&module)
+        .current_dir(step::root());
     step::run("executed instructions and linear memory", &mut command)?;
     let records = std::fs::read_to_string(&records).context("cannot read target/xtask/metrics")?;
-    let records: Vec<Record> = records.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("the runner's metrics")?;
+    let records: Vec<Record> = records
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .context("the runner's metrics")?;
     let mut metrics = Vec::new();
     for (workload, records) in workloads.iter().zip(records.chunks(allocators.len())) {
         for (allocator, record) in allocators.iter().zip(records).skip(1) {
@@ -110,8 +142,19 @@ fn module() -> Result<String> {
     struct Message {
         executable: Option<String>,
     }
-    let mut command = step::cargo(&["bench", "--bench", "compare", "--no-run", "--message-format", "json"]);
+    let mut command = step::cargo(&[
+        "bench",
+        "--bench",
+        "compare",
+        "--no-run",
+        "--message-format",
+        "json",
+    ]);
     let messages = step::output("the comparison's module", command.args(WASM))?;
-    let executables = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
-    executables.last().context("cargo named no executable for the comparison")
+    let executables = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+    executables
+        .last()
+        .context("cargo named no executable for the comparison")
 }

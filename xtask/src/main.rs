@@ -9,7 +9,10 @@ mod test;
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Sets up what is missing, then tests or benchmarks pageslab")]
+#[command(
+    name = "cargo xtask",
+    about = "Sets up what is missing, then tests or benchmarks pageslab"
+)]
 enum Command {
     /// Run all tests: natively, under miri, on wasm32 under wasmtime, and in guests that a host drives
     Test,

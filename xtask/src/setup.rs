@@ -6,12 +6,19 @@ use std::process::{Command, Stdio};
 
 /// Adds those of the targets that the toolchain lacks.
 pub fn targets(names: &[&str]) -> Result<()> {
-    let missing: Vec<_> = names.iter().copied().filter(|name| !has_target(name)).collect();
+    let missing: Vec<_> = names
+        .iter()
+        .copied()
+        .filter(|name| !has_target(name))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let mut command = Command::new("rustup");
-    command.args(["target", "add"]).args(&missing).current_dir(step::root());
+    command
+        .args(["target", "add"])
+        .args(&missing)
+        .current_dir(step::root());
     if let Err(error) = step::run(&format!("adding {}", missing.join(" and ")), &mut command) {
         bail!(
             "the Rust targets {0} are missing and rustup did not add them ({error}).\n\
@@ -46,13 +53,27 @@ pub fn miri() -> bool {
     };
     quiet(&["run", "nightly", "rustc", "--version"])
         && (quiet(&["run", "nightly", "cargo", "miri", "--version"])
-            || quiet(&["component", "add", "miri", "rust-src", "--toolchain", "nightly"]))
+            || quiet(&[
+                "component",
+                "add",
+                "miri",
+                "rust-src",
+                "--toolchain",
+                "nightly",
+            ]))
 }
 
 /// Builds the runner for wasm32-wasip1 executables.
 pub fn runner() -> Result<()> {
     step::run(
         "building the wasm runner (the first time with wasmtime: about seven minutes on two cores)",
-        &mut step::cargo(&["build", "--release", "--package", "wasm-tests", "--bin", "wasm-runner"]),
+        &mut step::cargo(&[
+            "build",
+            "--release",
+            "--package",
+            "wasm-tests",
+            "--bin",
+            "wasm-runner",
+        ]),
     )
 }

@@ -16,8 +16,17 @@ pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(root());
     // What cargo set for this program is not meant for the next.
-    for name in ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "RUSTUP_TOOLCHAIN"] {
-        if name != "RUSTUP_TOOLCHAIN" || arguments.first().is_some_and(|first| first.starts_with('+')) {
+    for name in [
+        "CARGO",
+        "CARGO_MANIFEST_DIR",
+        "CARGO_PKG_NAME",
+        "RUSTUP_TOOLCHAIN",
+    ] {
+        if name != "RUSTUP_TOOLCHAIN"
+            || arguments
+                .first()
+                .is_some_and(|first| first.starts_with('+'))
+        {
             command.env_remove(name);
         }
     }
@@ -28,7 +37,9 @@ pub fn cargo(arguments: &[&str]) -> Command {
 pub fn run(title: &str, command: &mut Command) -> Result<()> {
     announce(title);
     let start = Instant::now();
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
         bail!("{title}: {command:?} failed ({status}); its output is above");
     }
@@ -44,7 +55,10 @@ pub fn output(title: &str, command: &mut Command) -> Result<String> {
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;
     if !output.status.success() {
-        bail!("{title}: {command:?} failed ({}); its output is above", output.status);
+        bail!(
+            "{title}: {command:?} failed ({}); its output is above",
+            output.status
+        );
     }
     String::from_utf8(output.stdout).with_context(|| format!("{title}: the output is not UTF-8"))
 }

@@ -47,7 +47,9 @@ pub struct Summary<'a> {
 }
 
 fn mean(ratios: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = ratios.fold((0.0, 0.0), |(sum, count), ratio| (sum + f64::ln(ratio), count + 1.0));
+    let (sum, count) = ratios.fold((0.0, 0.0), |(sum, count), ratio| {
+        (sum + f64::ln(ratio), count + 1.0)
+    });
     f64::exp(sum / count)
 }
 
@@ -63,16 +65,32 @@ impl Summary<'_> {
     }
 
     fn pages(&self, allocator: &str, workload: &str) -> Option<u64> {
-        self.metrics.iter().find(|m| m.allocator == allocator && m.workload == workload)?.pages
+        self.metrics
+            .iter()
+            .find(|m| m.allocator == allocator && m.workload == workload)?
+            .pages
     }
 
     pub fn render(&self, markdown: bool) -> String {
         let mut text = String::new();
-        let preset = if markdown { presets::ASCII_MARKDOWN } else { presets::UTF8_FULL_CONDENSED };
+        let preset = if markdown {
+            presets::ASCII_MARKDOWN
+        } else {
+            presets::UTF8_FULL_CONDENSED
+        };
         let allocators = self.allocators();
         let mut table = Table::new();
         table.load_style(preset);
-        table.set_header([vec![self.platform.to_string(), format!("{LIMIT}, ns per call")], allocators.iter().map(|name| format!("{name}, to {LIMIT}")).collect()].concat());
+        table.set_header(
+            [
+                vec![self.platform.to_string(), format!("{LIMIT}, ns per call")],
+                allocators
+                    .iter()
+                    .map(|name| format!("{name}, to {LIMIT}"))
+                    .collect(),
+            ]
+            .concat(),
+        );
         let mut rows: Vec<&str> = Vec::new();
         let mut times: BTreeMap<(&str, &str), &Time> = BTreeMap::new();
         for time in &self.times {
@@ -82,20 +100,41 @@ impl Summary<'_> {
             times.insert((&time.workload, &time.allocator), time);
         }
         for &workload in &rows {
-            let cell = |allocator: &str| times.get(&(workload, allocator)).map_or("failed".into(), |time| format!("{:.2}", time.ratio));
-            let limit = times.get(&(workload, LIMIT)).map_or(0.0, |time| time.nanoseconds);
+            let cell = |allocator: &str| {
+                times
+                    .get(&(workload, allocator))
+                    .map_or("failed".into(), |time| format!("{:.2}", time.ratio))
+            };
+            let limit = times
+                .get(&(workload, LIMIT))
+                .map_or(0.0, |time| time.nanoseconds);
             let mut row = vec![workload.to_string(), format!("{limit:.2}")];
             row.extend(allocators.iter().map(|name| cell(name)));
             table.add_row(row);
         }
         let mut row = vec!["geometric mean: time".to_string(), String::new()];
         row.extend(allocators.iter().map(|name| {
-            format!("{:.2}", mean(self.times.iter().filter(|time| time.allocator == *name).map(|time| time.ratio)))
+            format!(
+                "{:.2}",
+                mean(
+                    self.times
+                        .iter()
+                        .filter(|time| time.allocator == *name)
+                        .map(|time| time.ratio)
+                )
+            )
         }));
         table.add_row(row);
         if !self.metrics.is_empty() {
-            let mut row = vec!["geometric mean: executed instructions".to_string(), String::new()];
-            row.extend(allocators.iter().map(|name| format!("{:.2}", self.instructions(name))));
+            let mut row = vec![
+                "geometric mean: executed instructions".to_string(),
+                String::new(),
+            ];
+            row.extend(
+                allocators
+                    .iter()
+                    .map(|name| format!("{:.2}", self.instructions(name))),
+            );
             table.add_row(row);
         }
         let _ = writeln!(text, "{table}");
@@ -107,10 +146,20 @@ impl Summary<'_> {
 
     /// The geometric mean of an allocator's executed instructions, to the limit's.
     fn instructions(&self, allocator: &str) -> f64 {
-        let of = |metrics: &Metrics, name: &str| (metrics.allocator == name).then_some(metrics.instructions).flatten();
-        let own = self.metrics.iter().filter_map(|metrics| Some((&metrics.workload, of(metrics, allocator)?)));
+        let of = |metrics: &Metrics, name: &str| {
+            (metrics.allocator == name)
+                .then_some(metrics.instructions)
+                .flatten()
+        };
+        let own = self
+            .metrics
+            .iter()
+            .filter_map(|metrics| Some((&metrics.workload, of(metrics, allocator)?)));
         mean(own.filter_map(|(workload, own)| {
-            let limit = self.metrics.iter().find(|m| m.workload == *workload && m.allocator == LIMIT)?;
+            let limit = self
+                .metrics
+                .iter()
+                .find(|m| m.workload == *workload && m.allocator == LIMIT)?;
             Some(own as f64 / limit.instructions? as f64)
         }))
     }
@@ -124,15 +173,27 @@ impl Summary<'_> {
         for workload in &self.workloads {
             let mut row = vec![workload.name.clone(), (workload.peak / 1024).to_string()];
             row.extend(allocators.iter().map(|name| {
-                self.pages(name, &workload.name).map_or("failed".into(), |pages| (pages * KIB_PER_PAGE).to_string())
+                self.pages(name, &workload.name)
+                    .map_or("failed".into(), |pages| (pages * KIB_PER_PAGE).to_string())
             }));
             table.add_row(row);
         }
-        let mut row = vec![format!("geometric mean over traces with a live peak of 1 MiB and more, to {MEMORY_PEER}"), String::new()];
+        let mut row = vec![
+            format!(
+                "geometric mean over traces with a live peak of 1 MiB and more, to {MEMORY_PEER}"
+            ),
+            String::new(),
+        ];
         row.extend(allocators.iter().map(|name| {
-            let large = self.workloads.iter().filter(|workload| workload.peak >= LARGE && workload.name.starts_with("trace/"));
+            let large = self
+                .workloads
+                .iter()
+                .filter(|workload| workload.peak >= LARGE && workload.name.starts_with("trace/"));
             let ratios = large.filter_map(|workload| {
-                Some(self.pages(name, &workload.name)? as f64 / self.pages(MEMORY_PEER, &workload.name)? as f64)
+                Some(
+                    self.pages(name, &workload.name)? as f64
+                        / self.pages(MEMORY_PEER, &workload.name)? as f64,
+                )
             });
             format!("{:.2}", mean(ratios))
         }));

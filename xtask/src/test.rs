@@ -10,14 +10,24 @@ pub fn run() -> Result<()> {
     setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"])?;
     step::run("tests, native", &mut step::cargo(&["test"]))?;
     setup::runner()?;
-    step::run("tests, wasm32-wasip1 under wasmtime", &mut step::cargo(&["test", "--target", "wasm32-wasip1"]))?;
+    step::run(
+        "tests, wasm32-wasip1 under wasmtime",
+        &mut step::cargo(&["test", "--target", "wasm32-wasip1"]),
+    )?;
     step::run(
         "tests of exhaustion, wasm32-wasip1 in a memory of 256 MiB",
-        step::cargo(&["test", "--target", "wasm32-wasip1", "--test", "exhaustion"]).env("WASM_MAX_MEMORY_PAGES", SMALL_MEMORY),
+        step::cargo(&["test", "--target", "wasm32-wasip1", "--test", "exhaustion"])
+            .env("WASM_MAX_MEMORY_PAGES", SMALL_MEMORY),
     )?;
-    step::run("guests driven by a host", &mut step::cargo(&["test", "--release", "--package", "wasm-tests"]))?;
+    step::run(
+        "guests driven by a host",
+        &mut step::cargo(&["test", "--release", "--package", "wasm-tests"]),
+    )?;
     if setup::miri() {
-        step::run("tests under miri", &mut step::cargo(&["+nightly", "miri", "test"]))?;
+        step::run(
+            "tests under miri",
+            &mut step::cargo(&["+nightly", "miri", "test"]),
+        )?;
     } else {
         eprintln!(
             "\n==> SKIPPED: the tests under miri. They need a nightly toolchain: rustup toolchain install nightly --component miri,rust-src"

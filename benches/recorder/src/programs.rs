@@ -1,7 +1,7 @@
 //! The programs that are recorded.
 //!
-//! Each is deterministic to the last free. What stands in the way is std's `HashMap`, whose order is another one in each
-//! run: a program keeps away from those parts of its crates that free in such an order.
+//! Each is deterministic to the last free. What stands in the way is std's `HashMap`, whose order is another one in
+//! each run: a program keeps away from those parts of its crates that free in such an order.
 
 mod atlas;
 mod columns;

@@ -144,7 +144,8 @@ cargo run -p trace-recorder --release --target wasm32-wasip1 -- --out benches/tr
 The programs are deterministic: with the same compiler and `Cargo.lock` the files come out the same, byte for byte.
 Check the files, and print the table below, with `--check benches/traces` instead.
 
-Sizes are as requested, in bytes. \"Left live\" are blocks that the program never frees (caches in statics and the like).
+Sizes are as requested, in bytes. \"Left live\" are blocks that the program never frees: compiled rules and templates in
+statics, caches of the crates.
 
 {table}
 The programs:

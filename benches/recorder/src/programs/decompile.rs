@@ -1,5 +1,5 @@
-//! A decompiler: reads a WebAssembly module, validates it, lifts its stack code to expression trees, folds constants and
-//! prints the functions.
+//! A decompiler: reads a WebAssembly module, validates it, lifts its stack code to expression trees, folds constants
+//! and prints the functions.
 
 use std::{collections::BTreeSet, fmt::Write};
 
