@@ -1,7 +1,9 @@
-//! Every allocator on every workload, side by side, under criterion: one group per workload, one function per allocator.
+//! Every allocator on every workload, side by side, under criterion: one group per workload, one function per
+//! allocator.
 //!
-//! `cargo bench --bench allocators [-- FILTER]`, with `--target wasm32-wasip1` for the same under wasmtime. Criterion runs one allocator after the
-//! other; for ratios that a drifting machine does not blur, see `compare`.
+//! `cargo bench --bench allocators [-- FILTER]`, with `--target wasm32-wasip1` for the same under wasmtime.
+//! Criterion runs one allocator after the other; for ratios that a drifting machine does not blur, see
+//! `compare`.
 
 mod support;
 

@@ -104,7 +104,8 @@ impl<M: LinearMemory> PageSlab<M> {
             } else if map.home(self.runs.memory().address(0)) == Some(head) {
                 None
             } else {
-                // SAFETY: an internal run that is neither a named slab nor the map is a slab of descriptors, which describes itself behind its guard.
+                // SAFETY: an internal run that is neither a named slab nor the map is a slab of descriptors,
+                // which describes itself behind its guard.
                 Some(unsafe { SlabPtr::at(self.runs.address(head + GUARD_FRAMES)) })
             }
         })

@@ -1,8 +1,9 @@
 //! Size classes: from a length to a class and back, all `const fn`. Knows no memory.
 //!
-//! Slots are powers of two and three equal steps between each and the next (16, 32, 48, 64, 80, 96, 112, 128, 160, 192,
-//! 224, 256, 320, ... 8192 bytes), so that a slot is at most a quarter larger than needed once past 64 bytes. The same staircase
-//! over *frames* instead of granules indexes the bins of free runs: see [`step`].
+//! Slots are powers of two and three equal steps between each and the next (16, 32, 48, 64, 80, 96, 112, 128,
+//! 160, 192, 224, 256, 320, ... 8192 bytes), so that a slot is at most a quarter larger than needed once past
+//! 64 bytes. The same staircase over *frames* instead of granules indexes the bins of free runs: see
+//! [`step`].
 
 use static_assertions::const_assert;
 
@@ -18,7 +19,8 @@ pub(crate) const MAX_SLOT: u32 = 8192;
 /// How many size classes there are.
 pub(crate) const CLASSES: usize = class_of(MAX_SLOT) as usize + 1;
 
-/// The step that `x` stands on, in a staircase with four steps per doubling: 0, 1, 2, ... 8 (8 and 9), 9 (10 and 11), ...
+/// The step that `x` stands on, in a staircase with four steps per doubling: 0, 1, 2, ... 8 (8 and 9), 9 (10
+/// and 11), ...
 ///
 /// `step(x) <= step(y)` whenever `x <= y`, and [`first_of_step`] undoes it.
 #[inline(always)]
@@ -41,7 +43,7 @@ pub(crate) const fn first_of_step(s: u32) -> u32 {
     }
 }
 
-/// Up to here, classes are looked up and not computed: five instructions for twenty-five.
+/// Up to here, classes are looked up instead of computed, which takes fewer instructions.
 const MAX_LISTED: u32 = 1024;
 
 /// The classes of 0, 1, 2, ... granules.
@@ -72,7 +74,8 @@ pub(crate) const fn slot_size(class: u32) -> u32 {
     first_of_step(class + 1) << GRANULE_SHIFT
 }
 
-/// The bytes that a block of `len` bytes at this alignment needs of a slot, if slots of a power-of-two size are aligned to it.
+/// The bytes that a block of `len` bytes at this alignment needs of a slot, if slots of a power-of-two size
+/// are aligned to it.
 ///
 /// `len` is at most `MAX_SLOT`, `align` a power of two at most `MAX_SLOT`.
 #[inline(always)]

@@ -1,9 +1,9 @@
 //! The controller: the trait that clients hold, and its implementation, which ties lengths to slots and runs.
 //!
-//! An allocation of up to [`MAX_SLOT`] bytes is a slot in the *current* slab of its class; a longer one is a run of frames.
-//! A class has at most one current slab. Its other slabs are *full* and in no list, *partial* and in a list, or *empty* and
-//! in another. Empty slabs go back to the runs, except for a bounded number that are kept as they are, since most
-//! programs soon want them again; these go back before memory grows.
+//! An allocation of up to [`MAX_SLOT`] bytes is a slot in the *current* slab of its class; a longer one is a
+//! run of frames. A class has at most one current slab. Its other slabs are *full* and in no list, *partial*
+//! and in a list, or *empty* and in another. Empty slabs go back to the runs, except for a bounded number
+//! that are kept as they are, since most programs soon want them again; these go back before memory grows.
 
 use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
@@ -19,9 +19,11 @@ const CLASSES: usize = DESCRIPTORS as usize + 1;
 /// How many empty slabs are kept at most, besides the current ones.
 const MAX_EMPTY: u32 = 128;
 
-/// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is given back.
+/// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is
+/// given back.
 ///
-/// Pointers are byte offsets into linear memory; lengths and alignments are bytes. A call that errs has changed nothing.
+/// Pointers are byte offsets into linear memory; lengths and alignments are bytes. A call that errs has
+/// changed nothing.
 ///
 /// ```
 /// # #[cfg(unix)] {
@@ -43,8 +45,8 @@ const MAX_EMPTY: u32 = 128;
 pub trait MemoryController {
     /// Allocates `len` bytes, aligned to 16, and returns the pointer to them. It is never 0.
     ///
-    /// A length of 0 is an allocation like others: its pointer is unlike all others that are live, and is freed once.
-    /// The bytes have any contents.
+    /// A length of 0 is an allocation like others: its pointer is unlike all others that are live, and is
+    /// freed once. The bytes have any contents.
     ///
     /// # Errors
     ///
@@ -73,8 +75,9 @@ pub trait MemoryController {
     /// [`Error::InvalidAlignment`] if `align` is none of these, else as `alloc`.
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32>;
 
-    /// Changes the length of an allocation, and returns its pointer: the same one, or that of a new allocation (aligned to 16),
-    /// in which case the old one has been freed. The bytes up to the shorter length stay as they were.
+    /// Changes the length of an allocation, and returns its pointer: the same one, or that of a new
+    /// allocation (aligned to 16), in which case the old one has been freed. The bytes up to the shorter
+    /// length stay as they were.
     ///
     /// # Errors
     ///
@@ -90,9 +93,11 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// [`WasmMemory`](crate::WasmMemory) has grown stays grown.
 ///
 /// Invariants, beside those of its runs and slabs:
-/// - **C1**: a slab's frames are a run of the slab's class's shape, and the map names the slab for each of them, except for slabs of descriptors.
-/// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial slabs if it has free and live
-///   slots, in that of empty slabs if it has no live slot, and in none if it is full.
+/// - **C1**: a slab's frames are a run of the slab's class's shape, and the map names the slab for each of
+///   them, except for slabs of descriptors.
+/// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
+///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
+///   full.
 /// - **C3**: `empty` counts the slabs in lists of empty slabs.
 pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
@@ -103,13 +108,17 @@ pub struct PageSlab<M> {
     pub(crate) empty: u32,
 }
 
+#[cfg(unix)]
+static_assertions::assert_impl_all!(PageSlab<crate::ReservedMemory>: Send);
+
 impl<M> PageSlab<M> {
     /// A heap in this memory, which may grow as far as the memory can.
     pub const fn new(memory: M) -> Self {
         Self::with_limit(memory, MAX_PAGES)
     }
 
-    /// A heap in this memory that never holds more than `max_pages` pages of 64 KiB, its own metadata included. Pages of other parties do not count.
+    /// A heap in this memory that never holds more than `max_pages` pages of 64 KiB, its own metadata
+    /// included. Pages of other parties do not count.
     ///
     /// ```
     /// # #[cfg(unix)] {
@@ -170,7 +179,8 @@ impl<M> PageSlab<M> {
         }
     }
 
-    /// The live run that begins at this pointer and has this length in bytes: its first frame, and its length in frames.
+    /// The live run that begins at this pointer and has this length in bytes: its first frame, and its length
+    /// in frames.
     fn live_run(&self, ptr: u32, len: u32) -> Option<(u32, u32)> {
         let frame = self.runs.map().frame_at(ptr)?;
         let Entry { tag, next, .. } = *self.runs.map().entry(frame);
@@ -238,7 +248,8 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(always)]
     fn alloc_slot(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         debug_assert!((class as usize) < CLASSES);
-        // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, or `DESCRIPTORS`; both are below `CLASSES`.
+        // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, or `DESCRIPTORS`; both are below
+        // `CLASSES`.
         let slab = unsafe { *self.current.get_unchecked(class as usize) };
         match slab.pop(len) {
             Some(ptr) => Some(ptr),
@@ -283,7 +294,8 @@ impl<M: LinearMemory> PageSlab<M> {
         let (frames, _) = shape(class);
         let head = self.take_frames(frames, 1)?;
         if class == DESCRIPTORS {
-            // It describes itself, in its own first slot, and the map does not name it: no pointer into it is the guest's.
+            // It describes itself, in its own first slot, and the map does not name it: no pointer into it is
+            // the guest's.
             let start = self.runs.map().offset(head + GUARD_FRAMES);
             for frame in head..head + frames {
                 self.runs.map_mut().entry_mut(frame).next = head;
@@ -317,7 +329,8 @@ impl<M: LinearMemory> PageSlab<M> {
             self.name_slab(head, frames, SlabPtr::EMPTY);
             let descriptor = (slab.address() - self.address(0) as usize) as u32;
             let map = self.runs.map();
-            // The frame's entry says where the slab of descriptors begins, and that describes itself right behind its guard.
+            // The frame's entry says where the slab of descriptors begins, and that describes itself right
+            // behind its guard.
             let home = map.entry(map.own_frame_of(descriptor)).next;
             // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
@@ -437,7 +450,8 @@ impl<M: LinearMemory> PageSlab<M> {
         run.is_some()
     }
 
-    /// Allocates at an alignment that is a power of two. `None` if memory is exhausted or the alignment is more than a page.
+    /// Allocates at an alignment that is a power of two. `None` if memory is exhausted or the alignment is
+    /// more than a page.
     #[inline(always)]
     pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         if len > MAX_SLOT || align > FRAME {
@@ -535,7 +549,8 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// Copies the first bytes of one live allocation to another.
     fn copy(&self, from: u32, to: u32, len: u32) {
-        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
+        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not
+        // overlap.
         unsafe {
             self.address(to)
                 .copy_from_nonoverlapping(self.address(from), len as usize)
@@ -575,7 +590,8 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
             offset <= allocated && len <= allocated - offset,
             "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}",
         );
-        // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live and unshared.
+        // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live
+        // and unshared.
         unsafe { core::slice::from_raw_parts_mut(self.address(ptr), len as usize) }
     }
 

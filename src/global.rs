@@ -20,8 +20,9 @@ use core::ptr::null_mut;
 /// assert_eq!(vec![1, 2, 3].len(), 3);
 /// ```
 ///
-/// `GlobalAlloc` cannot return an error from `dealloc`: a pointer or a layout that is wrong traps, with `unreachable`, and
-/// has changed nothing. `realloc` with a wrong pointer or layout traps too. A layout aligned to more than a page is refused with null.
+/// `GlobalAlloc` cannot return an error from `dealloc`: a pointer or a layout that is wrong traps, with
+/// `unreachable`, and has changed nothing. `realloc` with a wrong pointer or layout traps too. A layout
+/// aligned to more than a page is refused with null.
 pub struct GlobalPageSlab {
     heap: UnsafeCell<PageSlab<WasmMemory>>,
 }
@@ -43,8 +44,8 @@ impl GlobalPageSlab {
     #[inline(always)]
     #[expect(clippy::mut_from_ref, reason = "private, and see SAFETY")]
     fn heap(&self) -> &mut PageSlab<WasmMemory> {
-        // SAFETY: there is one thread (this file's condition), no method of the heap calls back, and each method here uses the reference
-        // only until it returns: no two references live at once.
+        // SAFETY: there is one thread (this file's condition), no method of the heap calls back, and each
+        // method here uses the reference only until it returns: no two references live at once.
         unsafe { &mut *self.heap.get() }
     }
 }
@@ -58,7 +59,8 @@ impl Default for GlobalPageSlab {
 // SAFETY: without `atomics`, a module runs on one thread.
 unsafe impl Sync for GlobalPageSlab {}
 
-// SAFETY: blocks are those of `PageSlab`, disjoint and aligned as asked, and stay until they are freed; no method unwinds.
+// SAFETY: blocks are those of `PageSlab`, disjoint and aligned as asked, and stay until they are freed; no
+// method unwinds.
 unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -1,8 +1,10 @@
-//! A memory allocator for WebAssembly guests: quick on the hot path, and careful with whatever it is given back.
+//! A memory allocator for WebAssembly guests: quick on the hot path, and careful with whatever it is given
+//! back.
 //!
-//! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not control, which calls
-//! `alloc` and `free` with any numbers it likes. pageslab answers every such call in constant time and checks every `free` exactly:
-//! a wrong length, a pointer into the middle of a block, a second free or a pointer out of nowhere is an [`Error`], and changes nothing.
+//! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not
+//! control, which calls `alloc` and `free` with any numbers it likes. pageslab answers every such call in
+//! constant time and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
+//! second free or a pointer out of nowhere is an [`Error`], and changes nothing.
 //!
 //! # Use
 //!
@@ -43,25 +45,31 @@
 //!         slots   up to 8 KiB; longer allocations are runs            controller
 //! ```
 //!
-//! Each line is a file that knows those above it, and not those below. `global` puts the controller behind `GlobalAlloc`.
+//! Each line is a file that knows those above it, and not those below. `global` puts the controller behind
+//! `GlobalAlloc`.
 //!
-//! **A slot is validated by one comparison.** Each slot has a *cell* of four bytes, kept outside of the slot. It holds the length that
-//! the owner asked for while the slot is live, and the link to the next free slot while it is free; no link looks like a length. So
-//! `free` finds the slab (one entry of the frame map), the cell (one multiplication), compares, and pushes the slot on the slab's
-//! stack of free slots. `alloc` pops the stack of the class's current slab. What fails the comparison goes to a cold
-//! path, which finds out why. Nothing walks a list, and nothing searches a bitmap: the free slots of a slab *are* a free list, as in an allocator
-//! that trusts its caller, only that its links lie where no guest writes.
+//! **A slot is validated by one comparison.** Each slot has a *cell* of four bytes, kept outside of the slot.
+//! It holds the length that the owner asked for while the slot is live, and the link to the next free slot
+//! while it is free; no link looks like a length. So `free` finds the slab (one entry of the frame map), the
+//! cell (one multiplication), compares, and pushes the slot on the slab's stack of free slots. `alloc` pops
+//! the stack of the class's current slab. What fails the comparison goes to a cold path, which finds out why.
+//! Nothing walks a list, and nothing searches a bitmap: the free slots of a slab *are* a free list, as in an
+//! allocator that trusts its caller, only that its links lie where no guest writes.
 //!
-//! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their free neighbours and found through a bitmap
-//! over bins of lengths. A run grows in place into free frames behind it, or into new pages at the end of memory.
+//! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their free
+//! neighbours and found through a bitmap over bins of lengths. A run grows in place into free frames behind
+//! it, or into new pages at the end of memory.
 //!
-//! **Nothing is kept that is needed elsewhere.** Slabs and runs that were freed are kept as they are for a while, a bounded number of them, because they
-//! are usually wanted again. Before memory grows, all of them are given up.
+//! **Nothing is kept that is needed elsewhere.** Slabs and runs that were freed are kept as they are for a
+//! while, a bounded number of them, because they are usually wanted again. Before memory grows, all of them
+//! are given up.
 //!
-//! **Metadata is out of reach.** Descriptors, cells and the frame map lie in runs of their own, behind a guard of one unused frame: an overflow of a
-//! guest's block must be longer than 1 KiB before it can reach the nearest metadata, and then only from the block right in front of it.
+//! **Metadata is out of reach.** Descriptors, cells and the frame map lie in runs of their own, behind a
+//! guard of one unused frame: an overflow of a guest's block must be longer than 1 KiB before it can reach
+//! the nearest metadata, and then only from the block right in front of it.
 //!
-//! **Other parties may grow the same memory.** Their pages are marked as foreign in the map, and no pointer into them is ever accepted.
+//! **Other parties may grow the same memory.** Their pages are marked as foreign in the map, and no pointer
+//! into them is ever accepted.
 //!
 //! The pages in `docs/` tell what was measured on the way.
 

@@ -1,9 +1,9 @@
 //! The frame map: what each frame of the heap is, one entry per frame, kept outside of the frames.
 //!
-//! A *frame* is 1 KiB, 64 to a page: the unit in which pages are divided between slabs and runs. The map is an array of
-//! [`Entry`] that starts at the heap's first page (its *origin*) and ends with its last; pages in between that other parties
-//! grew are marked as foreign. Frames are named by their index, so the map may move as it grows. This file knows no
-//! bins and no slots.
+//! A *frame* is 1 KiB, 64 to a page: the unit in which pages are divided between slabs and runs. The map is
+//! an array of [`Entry`] that starts at the heap's first page (its *origin*) and ends with its last; pages in
+//! between that other parties grew are marked as foreign. Frames are named by their index, so the map may
+//! move as it grows. This file knows no bins and no slots.
 
 use crate::memory::{PAGE, PAGE_SHIFT};
 use crate::slab::SlabPtr;
@@ -21,8 +21,8 @@ pub(crate) const FRAMES_PER_PAGE: u32 = PAGE / FRAME;
 /// Frames in a 4 GiB memory.
 pub(crate) const MAX_FRAMES: u32 = 1 << (32 - FRAME_SHIFT);
 
-/// Unused frames in front of everything that holds metadata, so that an overflow of a block must run over this much
-/// memory before it can reach any.
+/// Unused frames in front of everything that holds metadata, so that an overflow of a block must run over
+/// this much memory before it can reach any.
 pub(crate) const GUARD_FRAMES: u32 = 1;
 
 const_assert!(PAGE.is_multiple_of(FRAME));
@@ -50,9 +50,11 @@ pub(crate) enum Kind {
     Foreign,
 }
 
-/// A [`Kind`] and the length of the run in frames, where the frame is the first of a run or the last of a free one.
+/// A [`Kind`] and the length of the run in frames, where the frame is the first of a run or the last of a
+/// free one.
 ///
-/// Bits 0 to 2 are the kind, bit 3 says that an allocation which began here was freed, the others are the length.
+/// Bits 0 to 2 are the kind, bit 3 says that an allocation which began here was freed, the others are the
+/// length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(u32);
 
@@ -112,7 +114,8 @@ pub(crate) struct Entry {
     /// The slab of which this frame is a part, else [`SlabPtr::EMPTY`].
     pub(crate) slab: SlabPtr,
     pub(crate) tag: Tag,
-    /// Of a free or cached run: the next in its list. Of a live run: its length in bytes. Of a slab of descriptors: its first frame.
+    /// Of a free or cached run: the next in its list. Of a live run: its length in bytes. Of a slab of
+    /// descriptors: its first frame.
     pub(crate) next: u32,
     /// Of a free or cached run: the previous one in its list.
     pub(crate) previous: u32,
@@ -132,9 +135,10 @@ impl Entry {
 /// The map.
 ///
 /// Invariants:
-/// - **M1**: `entries` points to at least `count` initialized entries, in pages that the heap holds, which nothing else reads or writes.
-/// - **M2**: frame `i` is the `FRAME` bytes at offset `origin + i * FRAME`; `origin` is a multiple of a page, and the last frame
-///   ends at or before 2^32.
+/// - **M1**: `entries` points to at least `count` initialized entries, in pages that the heap holds, which
+///   nothing else reads or writes.
+/// - **M2**: frame `i` is the `FRAME` bytes at offset `origin + i * FRAME`; `origin` is a multiple of a page,
+///   and the last frame ends at or before 2^32.
 pub(crate) struct Map {
     entries: *mut Entry,
     count: u32,
@@ -194,7 +198,8 @@ impl Map {
     #[inline(always)]
     pub(crate) fn entry(&self, frame: u32) -> &Entry {
         debug_assert!(frame < self.count);
-        // SAFETY: M1, and callers name only frames below `count`: those of runs that tile it, or what `frame_of` gave.
+        // SAFETY: M1, and callers name only frames below `count`: those of runs that tile it, or what
+        // `frame_of` gave.
         unsafe { &*self.entries.add(frame as usize) }
     }
 
@@ -215,7 +220,8 @@ impl Map {
         Self::frames_for(self.capacity)
     }
 
-    /// The first of the frames that the present map takes, if there is a map yet. `base` is the address of offset 0.
+    /// The first of the frames that the present map takes, if there is a map yet. `base` is the address of
+    /// offset 0.
     pub(crate) fn home(&self, base: *mut u8) -> Option<u32> {
         let offset = (self.entries as usize).wrapping_sub(base as usize) as u32;
         (self.capacity > 0)
@@ -227,7 +233,8 @@ impl Map {
         debug_assert!(self.count + foreign + own <= self.capacity);
         for (kind, frames) in [(Kind::Foreign, foreign), (Kind::Interior, own)] {
             for _ in 0..frames {
-                // SAFETY: M1 with `count < capacity`: the place is in the map's own frames. It may be uninitialized, so it is only written.
+                // SAFETY: M1 with `count < capacity`: the place is in the map's own frames. It may be
+                // uninitialized, so it is only written.
                 unsafe {
                     self.entries
                         .add(self.count as usize)
@@ -242,12 +249,14 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// `entries` is aligned and points to room for `capacity >= count` entries in pages that the heap holds and that nothing else uses.
+    /// `entries` is aligned and points to room for `capacity >= count` entries in pages that the heap holds
+    /// and that nothing else uses.
     pub(crate) unsafe fn relocate(&mut self, entries: *mut Entry, capacity: u32, page: u32) {
         if self.capacity == 0 {
             self.origin = page << PAGE_SHIFT;
         } else {
-            // SAFETY: M1 for the source; the caller vouches for the target, which is new and so does not overlap it.
+            // SAFETY: M1 for the source; the caller vouches for the target, which is new and so does not
+            // overlap it.
             unsafe { entries.copy_from_nonoverlapping(self.entries, self.count as usize) };
         }
         self.entries = entries;

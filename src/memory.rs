@@ -20,19 +20,23 @@ pub const MAX_PAGES: u32 = 1 << (32 - PAGE_SHIFT);
 /// # Safety
 ///
 /// An implementation promises, as long as the value lives:
-/// - [`address`](Self::address) is `address(0)` plus the offset, never changes, and is aligned to a page where the offset is;
-///   through it, the bytes of the first [`size`](Self::size) pages can be read and written;
-/// - the pages that [`grow`](Self::grow) adds are zeroed, follow the previous size, and belong to the caller of `grow`:
-///   nobody else reads or writes them. Between two calls, *other* parties may have grown the memory for themselves;
+/// - [`address`](Self::address) is `address(0)` plus the offset, never changes, and is aligned to a page
+///   where the offset is; through it, the bytes of the first [`size`](Self::size) pages can be read and
+///   written;
+/// - the pages that [`grow`](Self::grow) adds are zeroed, follow the previous size, and belong to the caller
+///   of `grow`: nobody else reads or writes them. Between two calls, *other* parties may have grown the memory
+///   for themselves;
 /// - the size never shrinks and never exceeds [`MAX_PAGES`].
 pub unsafe trait LinearMemory {
-    /// The address of the byte at an offset. For an offset at or behind the memory's end it can be taken but not used.
+    /// The address of the byte at an offset. For an offset at or behind the memory's end it can be taken but
+    /// not used.
     fn address(&self, offset: u32) -> *mut u8;
 
     /// The current size, in pages.
     fn size(&self) -> u32;
 
-    /// Adds `pages` pages at the end and returns the previous size in pages, or `None` if that is refused: then nothing changed.
+    /// Adds `pages` pages at the end and returns the previous size in pages, or `None` if that is refused:
+    /// then nothing changed.
     fn grow(&mut self, pages: u32) -> Option<u32>;
 }
 
@@ -59,13 +63,15 @@ impl Default for WasmMemory {
     }
 }
 
-// SAFETY: the specification of `memory.size` and `memory.grow` is what the trait asks for: base 0, zeroed pages at the end,
-// the previous size or -1. Whoever called `memory.grow` owns what it added; that is the convention between all parties.
+// SAFETY: the specification of `memory.size` and `memory.grow` is what the trait asks for: base 0, zeroed
+// pages at the end, the previous size or -1. Whoever called `memory.grow` owns what it added; that is the
+// convention between all parties.
 #[cfg(target_arch = "wasm32")]
 unsafe impl LinearMemory for WasmMemory {
     #[inline(always)]
     fn address(&self, offset: u32) -> *mut u8 {
-        // Not an offset from a null pointer, which may not be read through: the engine, not this program, made what is there.
+        // Not an offset from a null pointer, which may not be read through: the engine, not this program,
+        // made what is there.
         core::ptr::with_exposed_provenance_mut(offset as usize)
     }
 

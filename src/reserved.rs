@@ -3,7 +3,8 @@
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE, PAGE_SHIFT};
 use core::ptr::NonNull;
 
-/// A linear memory of its own, outside of WebAssembly: a mapping reserved in one piece, of which a growing front part can be used.
+/// A linear memory of its own, outside of WebAssembly: a mapping reserved in one piece, of which a growing
+/// front part can be used.
 ///
 /// Starts with 0 pages. What is reserved but not grown into costs address space only, and traps when touched.
 ///
@@ -56,7 +57,8 @@ impl Drop for ReservedMemory {
     }
 }
 
-// SAFETY: pages are committed, zeroed, in front of the reserved ones, and never given back before the value is dropped.
+// SAFETY: pages are committed, zeroed, in front of the reserved ones, and never given back before the value
+// is dropped.
 unsafe impl LinearMemory for ReservedMemory {
     #[inline(always)]
     fn address(&self, offset: u32) -> *mut u8 {

@@ -1,10 +1,10 @@
 //! Runs: finding, splitting, joining and growing runs of frames, all in constant time. Knows no slots.
 //!
-//! Every frame of the heap belongs to exactly one run (or to a foreign party). Free runs are joined with their free neighbours
-//! and kept in *bins* by length, four bins per doubling, with a bitmap over the bins that have any, as TLSF does
-//! ([Masmano et al., 2004][tlsf]). Short runs that are freed are first *cached* as they are, in a list per exact length: the next
-//! request of that length takes them back without splitting or joining. The cache holds a bounded number of
-//! runs, and is emptied into the bins before memory grows.
+//! Every frame of the heap belongs to exactly one run (or to a foreign party). Free runs are joined with
+//! their free neighbours and kept in *bins* by length, four bins per doubling, with a bitmap over the bins
+//! that have any, as TLSF does ([Masmano et al., 2004][tlsf]). Short runs that are freed are first *cached*
+//! as they are, in a list per exact length: the next request of that length takes them back without splitting
+//! or joining. The cache holds a bounded number of runs, and is emptied into the bins before memory grows.
 //!
 //! [tlsf]: https://doi.org/10.1109/EMRTS.2004.1311009
 
@@ -36,10 +36,11 @@ const WORD: usize = u32::BITS as usize;
 /// The heap as runs of frames.
 ///
 /// Invariants, beside the map's:
-/// - **R1**: the runs tile the map: from frame 0, each run or foreign frame is followed by the next, up to the end.
+/// - **R1**: the runs tile the map: from frame 0, each run or foreign frame is followed by the next, up to
+///   the end.
 /// - **R2**: no two free runs are neighbours.
-/// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list once;
-///   a bin's bit is set exactly if the bin has a run.
+/// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
+///   once; a bin's bit is set exactly if the bin has a run.
 /// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it.
 pub(crate) struct Runs<M> {
     memory: M,
@@ -145,8 +146,8 @@ impl<M> Runs<M> {
 
     /// A free run of at least this length, and its length.
     fn find(&self, frames: u32) -> Option<(u32, u32)> {
-        // Every run in a bin from here on is long enough. This scans the words of the bitmap; bitvec's own `first_one` of a part
-        // compiles to a kilobyte.
+        // Every run in a bin from here on is long enough. This scans the words of the bitmap; bitvec's own
+        // `first_one` of a part compiles to a kilobyte.
         let enough = bin_of(frames - 1) + 1;
         let words = self.filled.as_raw_slice();
         let mut mask = !0 << (enough % WORD);
@@ -161,7 +162,8 @@ impl<M> Runs<M> {
             .filter(|&(_, length)| length >= frames)
     }
 
-    /// Looks through the one bin in which `find` looks at the first run only. For when memory cannot grow: not in constant time.
+    /// Looks through the one bin in which `find` looks at the first run only. For when memory cannot grow:
+    /// not in constant time.
     pub(crate) fn take_hidden(&mut self, frames: u32) -> Option<u32> {
         let mut head = self.lists[bin_of(frames)];
         while head != NONE {
@@ -205,7 +207,8 @@ impl<M> Runs<M> {
         Some(head)
     }
 
-    /// Takes a run of this many frames from the front of one of the longest free runs, if one is long enough: for a run that is expected to become longer.
+    /// Takes a run of this many frames from the front of one of the longest free runs, if one is long enough:
+    /// for a run that is expected to become longer.
     pub(crate) fn take_roomy(&mut self, frames: u32) -> Option<u32> {
         let bin = self.filled.last_one()?;
         let (head, length) = self.first(bin).filter(|&(_, length)| length >= frames)?;
@@ -223,7 +226,8 @@ impl<M> Runs<M> {
         }
     }
 
-    /// Takes a run of this many frames that begins at a multiple of `align` frames (a power of two) in linear memory, if one is free.
+    /// Takes a run of this many frames that begins at a multiple of `align` frames (a power of two) in linear
+    /// memory, if one is free.
     pub(crate) fn take_aligned(&mut self, frames: u32, align: u32) -> Option<u32> {
         let head = self.take(frames + align - 1)?;
         let front = (self.map.offset(head) / FRAME).wrapping_neg() & (align - 1);
@@ -286,7 +290,8 @@ impl<M> Runs<M> {
         self.insert(head, frames);
     }
 
-    /// Makes the first frame of a run an interior one, which still tells whether the allocation that began there was freed.
+    /// Makes the first frame of a run an interior one, which still tells whether the allocation that began
+    /// there was freed.
     fn forget(&mut self, head: u32) {
         let entry = self.map.entry_mut(head);
         let interior = Tag::new(Kind::Interior, 0);
@@ -322,7 +327,8 @@ impl<M> Runs<M> {
         }
     }
 
-    /// Makes an internal or live run of `from` frames shorter or, if what follows it is free, longer. Its tag is left to the caller.
+    /// Makes an internal or live run of `from` frames shorter or, if what follows it is free, longer. Its tag
+    /// is left to the caller.
     pub(crate) fn resize(&mut self, head: u32, from: u32, to: u32) -> bool {
         if to < from {
             self.release(head + to, from - to);
@@ -447,7 +453,8 @@ impl<M: LinearMemory> Runs<M> {
         self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.memory.size()
     }
 
-    /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory. False if it cannot grow.
+    /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory.
+    /// False if it cannot grow.
     pub(crate) fn grow(&mut self, frames: u32) -> bool {
         let tail = self
             .free_before(self.map.count())
@@ -456,8 +463,8 @@ impl<M: LinearMemory> Runs<M> {
         self.grow_by(frames, tail, true) || self.grow_by(frames, tail, false)
     }
 
-    /// Grows memory behind the live run of `from` frames at `head` until it can have `to`. False if it is not the heap's last or
-    /// memory cannot grow.
+    /// Grows memory behind the live run of `from` frames at `head` until it can have `to`. False if it is not
+    /// the heap's last or memory cannot grow.
     pub(crate) fn grow_behind(&mut self, head: u32, from: u32, to: u32) -> bool {
         let end = head + from;
         let free = self.free_at(end, &[Kind::Free, Kind::Cached]).unwrap_or(0);
@@ -472,7 +479,8 @@ impl<M: LinearMemory> Runs<M> {
         self.grow(to - from) && self.resize(head, from, to)
     }
 
-    /// Grows memory so that `tail` free frames at its end become at least `frames`, by a little more than needed if `ahead`, and tells whether that was possible.
+    /// Grows memory so that `tail` free frames at its end become at least `frames`, by a little more than
+    /// needed if `ahead`, and tells whether that was possible.
     fn grow_by(&mut self, frames: u32, tail: u32, ahead: bool) -> bool {
         let end = self.memory.size();
         let first = if self.map.count() == 0 {
@@ -533,7 +541,8 @@ impl<M: LinearMemory> Runs<M> {
             fresh = Map::frames_for(capacity);
             let start = u32::from(page == 0) + GUARD_FRAMES;
             let entries = self.memory.address((page << PAGE_SHIFT) + start * FRAME);
-            // SAFETY: `grow` just gave these pages to this heap; the frames behind the guard hold `capacity` entries, by `frames_for`.
+            // SAFETY: `grow` just gave these pages to this heap; the frames behind the guard hold `capacity`
+            // entries, by `frames_for`.
             unsafe { self.map.relocate(entries.cast(), capacity, page) };
         }
         let mut own = pages * FRAMES_PER_PAGE;

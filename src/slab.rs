@@ -8,20 +8,22 @@
 //! run of frames                                                                    slot 0  slot 1  ...    slot n-1
 //! ```
 //!
-//! A *cell* is one word per slot, and it is all that validation needs. While the slot is live, its cell is the length that its owner
-//! asked for. While the slot is free, its cell links it to the next free slot: the free slots form a stack, as in a common free list, but
-//! no link is where a guest writes. A link is at least 2^16 and a length is less, so `free` needs *one comparison* of the cell with the
-//! given length: it fails for a wrong length, and for a free slot whatever length is given.
+//! A *cell* is one word per slot, and it is all that validation needs. While the slot is live, its cell is
+//! the length that its owner asked for. While the slot is free, its cell links it to the next free slot: the
+//! free slots form a stack, as in a common free list, but no link is where a guest writes. A link is at least
+//! 2^16 and a length is less, so `free` needs *one comparison* of the cell with the given length: it fails
+//! for a wrong length, and for a free slot whatever length is given.
 //!
-//! A link is `2^16`, the low 16 bits of the slot's pointer (the others follow from the slab; what stands above bit 16 means nothing), and flags.
-//! It is made from the pointer and not from the slot's index, so that a slot which is freed and taken again at once does not wait
-//! for its index to be computed.
+//! A link is `2^16`, the low 16 bits of the slot's pointer (the others follow from the slab; what stands
+//! above bit 16 means nothing), and flags. It is made from the pointer and not from the slot's index, so that
+//! a slot which is freed and taken again at once does not wait for its index to be computed.
 //!
-//! Nothing counts on allocation. `free` counts live slots down, which is meaningful from the moment when the slab is no longer the current one of its
-//! class and so has no allocations: see [`SlabPtr::retire`].
+//! Nothing counts on allocation. `free` counts live slots down, which is meaningful from the moment when the
+//! slab is no longer the current one of its class and so has no allocations: see [`SlabPtr::retire`].
 //!
-//! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact for pointers to the start of
-//! a slot; multiplying back finds out all others. This file knows one slab, and nothing of other pages.
+//! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact
+//! for pointers to the start of a slot; multiplying back finds out all others. This file knows one slab, and
+//! nothing of other pages.
 
 use crate::class::{CLASSES, GRANULE, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
@@ -157,10 +159,12 @@ const_assert!(core::mem::offset_of!((Slab, u32), 1) == CELLS as usize);
 /// A pointer to a [`Slab`].
 ///
 /// Invariants:
-/// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap uses, with its cells behind it.
-/// - **S2**: following the links from `free` visits each free slot once; the cells of all other slots are lengths of at most a slot.
-/// - **S3**: `live` is the number of slots that are not free (the slot of a slab of descriptors in which it describes itself not counted),
-///   unless the slab is the current one of its class.
+/// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
+///   uses, with its cells behind it.
+/// - **S2**: following the links from `free` visits each free slot once; the cells of all other slots are
+///   lengths of at most a slot.
+/// - **S3**: `live` is the number of slots that are not free (the slot of a slab of descriptors in which it
+///   describes itself not counted), unless the slab is the current one of its class.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct SlabPtr(*mut Slab);
@@ -203,14 +207,16 @@ impl SlabPtr {
     #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut Slab {
         debug_assert!(!self.is_empty());
-        // SAFETY: S1, and it is not `EMPTY`. References to descriptors live within single statements of `&mut` methods of one heap, so none overlap.
+        // SAFETY: S1, and it is not `EMPTY`. References to descriptors live within single statements of
+        // `&mut` methods of one heap, so none overlap.
         unsafe { &mut *self.0 }
     }
 
     /// The cell at this offset from the first, a multiple of 4.
     #[inline(always)]
     fn cell(self, at: u32) -> u32 {
-        // SAFETY: S1: `at` is that of a cell or, from `locate` for a pointer behind the last slot, of the word behind the last cell.
+        // SAFETY: S1: `at` is that of a cell or, from `locate` for a pointer behind the last slot, of the
+        // word behind the last cell.
         unsafe {
             self.0
                 .byte_add(at as usize)
@@ -326,7 +332,8 @@ impl SlabPtr {
         live
     }
 
-    /// Begins to allocate from this slab, as the current one of its class: from here on, its live slots are not counted.
+    /// Begins to allocate from this slab, as the current one of its class: from here on, its live slots are
+    /// not counted.
     pub(crate) fn appoint(&mut self) {
         self.get_mut().live = UNCOUNTED;
     }
@@ -389,7 +396,8 @@ impl SlabPtr {
         self.get().origin.wrapping_add(at * self.get().stride)
     }
 
-    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means something only to [`holds`](Self::holds).
+    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means something only to
+    /// [`holds`](Self::holds).
     #[inline(always)]
     pub(crate) fn locate(self, ptr: u32) -> u32 {
         // A factor of 4 stays in: cells are four bytes.
@@ -406,8 +414,8 @@ impl SlabPtr {
         (self.cell(at) ^ len) | (len / LINK) | (self.ptr(at) ^ ptr) == 0
     }
 
-    /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and what its cell says.
-    /// `None` behind the last slot.
+    /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and
+    /// what its cell says. `None` behind the last slot.
     pub(crate) fn slot_around(self, ptr: u32) -> Option<(u32, Slot)> {
         let (_, slots) = shape(self.class());
         let index = (ptr - self.get().origin) / self.slot_size();

@@ -311,11 +311,9 @@ mod free_and_realloc {
     fn of_a_run_twice_after_it_was_split() {
         on_each_heap(|model| {
             let run = model.alloc(30 * PAGE);
-            let end = run + 30 * PAGE;
+            let inside = run + 1..run + 30 * PAGE;
             model.free(run);
-            while !model.live().any(|(ptr, _)| run < ptr && ptr < end) {
-                model.alloc(9 * FRAME);
-            }
+            while !inside.contains(&model.alloc(9 * FRAME)) {}
             model.refuses_wrong(run, 30 * PAGE);
             model.check_contents();
         });
@@ -329,9 +327,7 @@ mod free_and_realloc {
                 let runs = [(); 40].map(|()| model.alloc(len));
                 runs.into_iter().for_each(|ptr| model.free(ptr));
                 let inside = |ptr: u32| runs.iter().any(|&run| run <= ptr && ptr < run + len);
-                while !model.live().any(|(ptr, _)| inside(ptr)) {
-                    model.alloc(slot);
-                }
+                while !inside(model.alloc(slot)) {}
                 for ptr in runs {
                     model.refuses_wrong(ptr, len);
                 }

@@ -1,7 +1,9 @@
-//! `limit`: what an allocator costs that checks nothing and stores nothing: the physical limit to measure against.
+//! `limit`: what an allocator costs that checks nothing and stores nothing: the physical limit to measure
+//! against.
 //!
-//! A free list per power of two, linked through the free blocks themselves, as in Zig's `BrkAllocator`. Blocks of up to a page are cut
-//! from pages of their class, longer ones are runs of a power-of-two number of pages. Nothing is validated, split, joined or given back.
+//! A free list per power of two, linked through the free blocks themselves, as in Zig's `BrkAllocator`.
+//! Blocks of up to a page are cut from pages of their class, longer ones are runs of a power-of-two number of
+//! pages. Nothing is validated, split, joined or given back.
 
 use super::memory::Memory;
 use std::alloc::{GlobalAlloc, Layout};
@@ -66,7 +68,8 @@ unsafe impl GlobalAlloc for Limit {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let class = class(layout.size(), layout.align());
-        // SAFETY: single-threaded, and nothing here calls back; a class is below `CLASSES`; a listed block holds the link to the next.
+        // SAFETY: single-threaded, and nothing here calls back; a class is below `CLASSES`; a listed block
+        // holds the link to the next.
         unsafe {
             let lists = &mut *self.0.get();
             let free = lists.free.get_unchecked_mut(class as usize);

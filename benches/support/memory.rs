@@ -1,4 +1,5 @@
-//! The memory from which `limit` and, natively, pageslab and talc take pages: the module's own on wasm32, a reserved mapping elsewhere.
+//! The memory from which `limit` and, natively, pageslab and talc take pages: the module's own on wasm32, a
+//! reserved mapping elsewhere.
 
 use pageslab::LinearMemory;
 

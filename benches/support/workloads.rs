@@ -1,4 +1,5 @@
-//! The workloads: what a benchmark does with an allocator. All inputs are made before the clock starts, from fixed seeds.
+//! The workloads: what a benchmark does with an allocator. All inputs are made before the clock starts, from
+//! fixed seeds.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
@@ -53,7 +54,8 @@ impl Random {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) * u64::from(bound) >> 32) as u32
+        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
+        ((high * u64::from(bound)) >> 32) as u32
     }
 }
 
@@ -152,7 +154,8 @@ fn small_guest() -> Vec<Step> {
         .collect()
 }
 
-/// Random allocations, frees and reallocations over a table that is about half full, sizes spread evenly over their logarithms.
+/// Random allocations, frees and reallocations over a table that is about half full, sizes spread evenly over
+/// their logarithms.
 fn mix(low: u32, high: u32) -> Vec<Step> {
     let mut random = Random(u64::from(high));
     let size = |random: &mut Random| {
@@ -188,7 +191,7 @@ impl Workload {
     /// Runs the workload once. Leaves nothing allocated.
     pub fn run<A: GlobalAlloc>(&self, allocator: &A) {
         match &self.kind {
-            Kind::Pair => pairs(allocator, || Layout::new::<[u64; PAIR_SIZE / 8]>()),
+            Kind::Pair => pairs(allocator, Layout::new::<[u64; PAIR_SIZE / 8]>),
             Kind::PairOf(size) => pairs(allocator, || layout(black_box(*size), 8)),
             Kind::Batch { size, order } => batch(allocator, layout(black_box(*size), 8), order),
             Kind::Growth(end) => growth(allocator, *end),
@@ -200,7 +203,8 @@ impl Workload {
 #[inline(always)]
 fn layout(size: usize, align: usize) -> Layout {
     debug_assert!(Layout::from_size_align(size, align).is_ok());
-    // SAFETY: workloads and traces have powers of two as alignments and sizes far below `isize::MAX`; traces are checked when decoded.
+    // SAFETY: workloads and traces have powers of two as alignments and sizes far below `isize::MAX`; traces
+    // are checked when decoded.
     unsafe { Layout::from_size_align_unchecked(size, align) }
 }
 

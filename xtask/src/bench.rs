@@ -1,4 +1,5 @@
-//! The benchmarks: criterion and the interleaved comparison, natively and on wasm32-wasip1 under wasmtime, then the summary.
+//! The benchmarks: criterion and the interleaved comparison, natively and on wasm32-wasip1 under wasmtime,
+//! then the summary.
 
 use crate::summary::{Metrics, Summary, Time, Workload};
 use crate::{setup, step};
@@ -69,7 +70,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs each workload once in each allocator, in an instance of its own, and once in none for the cost of all else.
+/// Runs each workload once in each allocator, in an instance of its own, and once in none for the cost of all
+/// else.
 fn measure(times: &[Time]) -> Result<(Vec<Workload>, Vec<Metrics>)> {
     let module = module()?;
     let runner = step::root().join("target/release/wasm-runner");

@@ -1,4 +1,5 @@
-//! `cargo xtask test` and `cargo xtask bench`: set up what is missing, then run all tests, or all benchmarks and a summary.
+//! `cargo xtask test` and `cargo xtask bench`: set up what is missing, then run all tests, or all benchmarks
+//! and a summary.
 
 mod bench;
 mod setup;

@@ -11,7 +11,8 @@ pub fn root() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
-/// A `cargo` command in the repository. `CARGO` names the toolchain's own cargo, which knows no `+toolchain`, so it is not used.
+/// A `cargo` command in the repository. `CARGO` names the toolchain's own cargo, which knows no `+toolchain`,
+/// so it is not used.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(root());
