@@ -506,8 +506,8 @@ impl<M: LinearMemory> PageSlab<M> {
             .live_run(ptr, old_len)
             .ok_or_else(|| self.fault(ptr, old_len))?;
         let to = frames_of(new_len);
-        // A block that fits into a slot moves to one.
-        if new_len > MAX_SLOT
+        // A block that would fill less than a frame rather moves to a slot.
+        if new_len >= old_len.min(FRAME)
             && (self.runs.resize(head, from, to) || self.runs.grow_behind(head, from, to))
         {
             self.set_live(head, to, new_len);

@@ -146,6 +146,9 @@ pub(crate) struct Map {
     capacity: u32,
 }
 
+// SAFETY: by M1 the entries belong to the map alone, and move to another thread with it.
+unsafe impl Send for Map {}
+
 impl Map {
     pub(crate) const fn new() -> Self {
         Self {

@@ -22,7 +22,7 @@ fn step(model: &mut Model, random: &mut Random) -> bool {
 }
 
 /// How many steps make a workload that is long, for a test that does it again and again.
-const STEPS: u32 = rounds(800, 60);
+const STEPS: u32 = rounds(2000, 60);
 
 /// How often the workload makes memory grow if nothing is refused.
 fn grows_of_workload() -> u32 {
@@ -40,7 +40,7 @@ mod refused_grows {
     #[test]
     fn fail_the_call_and_nothing_else_whichever_grow_it_is() {
         let grows = grows_of_workload();
-        assert!(grows > rounds(40, 3), "only {grows} grows");
+        assert!(grows > rounds(30, 3), "the workload grows memory only {grows} times");
         let mut failed = 0;
         for n in 1..=grows {
             let mut model = Model::new(Scripted::new());
@@ -80,7 +80,7 @@ mod refused_grows {
         for len in [1, 100, 5000, 9 * FRAME, PAGE, 10 * PAGE] {
             let mut model = Model::new(Scripted::new());
             let mut filled = 0;
-            for n in 1..=rounds(12, 3) {
+            for n in 1..=rounds(5, 2) {
                 model.memory.refuse_from(n);
                 while model.try_alloc(len, None).is_ok() {
                     filled += 1;
@@ -131,15 +131,13 @@ mod first_allocations {
     /// However the first pages are divided between the map and the run, the run fits.
     #[test]
     fn succeed_for_runs_of_every_length() {
-        for frames in 9..rounds(1500, 150) {
+        // A guest cannot give back what it has grown, so it tries fewer.
+        let most = if cfg!(target_family = "wasm") { 500 } else { rounds(1500, 150) };
+        for frames in 9..most {
             let mut heap = PageSlab::new(memory());
             let len = frames * FRAME;
             assert!(heap.alloc(len).is_ok(), "{frames} frames");
             assert!(heap.pages() <= len.div_ceil(PAGE) + 1, "{} pages for {frames} frames", heap.pages());
-            if cfg!(target_family = "wasm") && frames > 500 {
-                // What is grown here stays grown.
-                break;
-            }
         }
     }
 }

@@ -69,12 +69,12 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub fn collections() -> Result<Self> {
-        Self::new(&COLLECTIONS)
+    pub fn collections() -> Self {
+        Self::new(&COLLECTIONS).expect("the guest is instantiated")
     }
 
-    pub fn controller() -> Result<Self> {
-        Self::new(&CONTROLLER)
+    pub fn controller() -> Self {
+        Self::new(&CONTROLLER).expect("the guest is instantiated")
     }
 
     fn new(module: &Module) -> Result<Self> {
@@ -101,32 +101,50 @@ impl Instance {
         self.memory.size(&self.store) as u32
     }
 
-    pub fn export<P: WasmParams, R: WasmResults>(&mut self, name: &str) -> Result<TypedFunc<P, R>> {
-        self.instance.get_typed_func(&mut self.store, name)
+    /// The bytes of linear memory behind the guest's stack and static data: all that was ever grown.
+    pub fn grown_bytes(&mut self) -> &[u8] {
+        let start = self.heap_base() as usize;
+        &self.memory.data(&self.store)[start..]
     }
 
-    pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R> {
-        let function = self.export(name)?;
-        let result = function.call(&mut self.store, params);
-        let panic = self.store.data().panic.clone().unwrap_or_default();
-        result.with_context(|| format!("{name} {panic}"))
+    /// Where the guest's stack and static data end.
+    pub fn heap_base(&mut self) -> u32 {
+        let global = self.instance.get_global(&mut self.store, "__heap_base");
+        let value = global.and_then(|global| global.get(&mut self.store).i32());
+        value.expect("the linker exports an offset") as u32
     }
 
-    /// Calls what must trap as a guest does that gives up, and returns the message of the panic that
-    /// came before, if there was one.
-    #[track_caller]
-    pub fn trap<P: WasmParams>(&mut self, name: &str, params: P) -> Option<String> {
+    pub fn export<P: WasmParams, R: WasmResults>(&mut self, name: &str) -> TypedFunc<P, R> {
+        self.instance.get_typed_func(&mut self.store, name).expect("it is exported so")
+    }
+
+    /// Calls an export that may trap.
+    pub fn try_call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R> {
+        let function = self.export(name);
         self.store.data_mut().panic = None;
-        let function = self.instance.get_func(&mut self.store, name).expect("it is exported");
-        let mut results = vec![wasmtime::Val::I32(0); function.ty(&self.store).results().len()];
-        todo!()
+        function.call(&mut self.store, params)
     }
 
-    /// The value of a global that the linker exports: an offset into linear memory.
-    pub fn offset(&mut self, global: &str) -> Result<u32> {
-        let global = self.instance.get_global(&mut self.store, global).context("no such global")?;
-        Ok(global.get(&mut self.store).i32().context("no offset")? as u32)
+    /// Calls an export that must not trap.
+    #[track_caller]
+    pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> R {
+        match self.try_call(name, params) {
+            Ok(result) => result,
+            Err(trap) => panic!("{name}: {}\n{trap:?}", self.last_panic()),
+        }
     }
+
+    /// The message of the panic that made the last call trap, if the guest tells.
+    pub fn last_panic(&self) -> &str {
+        self.store.data().panic.as_deref().unwrap_or("no panic")
+    }
+}
+
+/// Whether a call has trapped as it does when the guest itself gives up: not for an access out of
+/// bounds, say.
+pub fn gave_up<T>(result: Result<T>) -> bool {
+    let trap = result.err().and_then(|error| error.downcast::<Trap>().ok());
+    trap == Some(Trap::UnreachableCodeReached)
 }
 
 /// Keeps a panic's message.

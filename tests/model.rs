@@ -1,0 +1,189 @@
+//! Random sequences of calls, right and wrong, against the model: whatever the order, every promise holds after each step.
+
+mod support;
+
+use pageslab::MAX_PAGES;
+use proptest::{
+    collection::vec,
+    prelude::*,
+    strategy::ValueTree as _,
+    test_runner::{Config, TestRunner},
+};
+use support::{FRAME, Model, PAGE, Scripted, room, rounds, slot_sizes};
+
+/// A call, or something that happens around calls. A block is named by a number, of which the model makes one that is live.
+#[derive(Clone, Debug)]
+enum Step {
+    Alloc { len: u32 },
+    AllocAligned { len: u32, align: u32 },
+    Free { block: u32 },
+    Realloc { block: u32, len: u32 },
+    /// Writes all of a block.
+    Write { block: u32 },
+    /// Reads and writes a part of a block; from where and how much, as shares of what there is.
+    Touch { block: u32, from: f64, part: f64 },
+    /// Frees with a wrong pointer or length, off by these.
+    WrongFree { block: u32, off: u32, longer: u32 },
+    /// Frees a pointer that nobody ever had, probably.
+    WildFree { ptr: u32, len: u32 },
+    /// Frees a block twice.
+    DoubleFree { block: u32 },
+    /// Makes memory refuse the n-th grow from now and all that follow.
+    Refuse { n: u32 },
+    Allow,
+    ForeignGrow { pages: u32 },
+}
+
+fn any_len() -> impl Strategy<Value = u32> {
+    let near = |end: u32| end - 1..=end + 1;
+    prop_oneof![
+        6 => 0..300u32,
+        4 => proptest::sample::select(slot_sizes()).prop_flat_map(near),
+        2 => 0..10_000u32,
+        2 => (1..40u32).prop_flat_map(move |frames| near(frames * FRAME)),
+        1 => (1..5u32).prop_flat_map(move |pages| near(pages * PAGE)),
+        1 => 0..300_000u32,
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let block = any::<u32>;
+    let align = || (0..=16u32).prop_map(|shift| 1 << shift);
+    let off = prop_oneof![Just(0), 1..20u32, Just(FRAME), Just(PAGE), Just(u32::MAX), any::<u32>()];
+    let longer = prop_oneof![Just(1), Just(u32::MAX), Just(1 << 16), any::<u32>()];
+    prop_oneof![
+        14 => any_len().prop_map(|len| Step::Alloc { len }),
+        4 => (any_len(), align()).prop_map(|(len, align)| Step::AllocAligned { len, align }),
+        16 => block().prop_map(|block| Step::Free { block }),
+        10 => (block(), any_len()).prop_map(|(block, len)| Step::Realloc { block, len }),
+        2 => block().prop_map(|block| Step::Write { block }),
+        4 => (block(), 0.0..=1.0, 0.0..=1.0).prop_map(|(block, from, part)| Step::Touch { block, from, part }),
+        4 => (block(), off, longer).prop_map(|(block, off, longer)| Step::WrongFree { block, off, longer }),
+        2 => (any::<u32>(), any_len()).prop_map(|(ptr, len)| Step::WildFree { ptr, len }),
+        2 => block().prop_map(|block| Step::DoubleFree { block }),
+        1 => (1..4u32).prop_map(|n| Step::Refuse { n }),
+        2 => Just(Step::Allow),
+        1 => (1..5u32).prop_map(|pages| Step::ForeignGrow { pages }),
+    ]
+}
+
+/// A part of `len`, rounded down.
+fn share(len: u32, of: f64) -> u32 {
+    (f64::from(len) * of) as u32
+}
+
+/// Takes the step; those that need a block do nothing if none is live.
+fn take(model: &mut Model, step: &Step) {
+    let pick = |model: &Model, block: u32| model.pick(block);
+    match *step {
+        Step::Alloc { len } => _ = model.try_alloc(len, None),
+        Step::AllocAligned { len, align } => _ = model.try_alloc(len, Some(align)),
+        Step::WildFree { ptr, len } => {
+            if !model.is_live(ptr, len) {
+                model.refuses_wrong(ptr, len);
+            }
+        }
+        Step::Refuse { n } => model.memory.refuse_from(n),
+        Step::Allow => model.memory.allow(),
+        Step::ForeignGrow { pages } => model.memory.foreign_grows(pages),
+        Step::Free { block }
+        | Step::Realloc { block, .. }
+        | Step::Write { block }
+        | Step::Touch { block, .. }
+        | Step::WrongFree { block, .. }
+        | Step::DoubleFree { block } => {
+            if let Some((ptr, len)) = pick(model, block) {
+                take_with(model, step, ptr, len);
+            }
+        }
+    }
+}
+
+/// Takes a step with this live block.
+fn take_with(model: &mut Model, step: &Step, ptr: u32, len: u32) {
+    match *step {
+        Step::Free { .. } => model.free(ptr),
+        Step::Realloc { len: new_len, .. } => _ = model.try_realloc(ptr, new_len),
+        Step::Write { .. } => model.write(ptr),
+        Step::Touch { from, part, .. } if len > 0 => {
+            let from = share(len - 1, from);
+            model.touch(ptr, from, share(len - from, part));
+        }
+        Step::WrongFree { off, longer, .. } => {
+            let (near, far) = (ptr.wrapping_add(off), len.wrapping_add(longer));
+            for (ptr, len) in [(near, len), (ptr, far), (near, far), (ptr, room(len) + 1)] {
+                if !model.is_live(ptr, len) {
+                    model.refuses_wrong(ptr, len);
+                }
+            }
+        }
+        Step::DoubleFree { .. } => {
+            model.free(ptr);
+            model.refuses_wrong(ptr, len);
+        }
+        _ => {}
+    }
+}
+
+fn config() -> Config {
+    let cases = match (cfg!(miri), cfg!(target_family = "wasm")) {
+        (true, _) => 2,
+        (_, true) => 24,
+        _ => 64,
+    };
+    let given = Config::default();
+    Config {
+        cases: if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { cases },
+        // A guest has no directory to keep failures in. The case is printed, and can be made a test.
+        failure_persistence: None,
+        ..given
+    }
+}
+
+/// The heap's limit in pages: mostly none, else so small that it will be reached.
+fn any_limit() -> impl Strategy<Value = u32> {
+    prop_oneof![3 => Just(MAX_PAGES), 1 => 0..12u32]
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_sequence_of_calls_keeps_every_promise(
+        limit in any_limit(),
+        foreign in prop_oneof![3 => Just(0), 1 => 1..3u32],
+        steps in vec(any_step(), 1..rounds(200, 30) as usize),
+    ) {
+        let mut model = Model::with_limit(Scripted::with_foreign(foreign), limit);
+        for step in &steps {
+            take(&mut model, step);
+            model.check();
+        }
+        model.check_contents();
+        model.memory.allow();
+        model.free_all(|_| ());
+        if limit > 0 {
+            model.assert_works();
+        }
+    }
+}
+
+#[test]
+fn a_long_sequence_of_calls_keeps_every_promise() {
+    let mut runner = TestRunner::deterministic();
+    let mut model = Model::new(Scripted::new());
+    for round in 0..rounds(20_000, 100) {
+        let step = any_step().new_tree(&mut runner).expect("every step is possible").current();
+        take(&mut model, &step);
+        if round % 50 == 0 {
+            model.check();
+        }
+        if round % 2000 == 0 {
+            model.check_contents();
+        }
+    }
+    model.check_contents();
+    model.memory.allow();
+    model.free_all(|ptrs| ptrs.reverse());
+    model.assert_works();
+}

@@ -1,0 +1,158 @@
+//! A host that refuses memory, and others that take it.
+
+use crate::{
+    controller::{ALIGN, Controller, random_len},
+    module::{Instance, PAGE},
+};
+use guest_collections::Random;
+use guest_controller::{Refusal, unpack};
+
+/// Allocates blocks of random lengths until `refusals` of them were refused.
+fn use_up(controller: &mut Controller, random: &mut Random, refusals: u32) {
+    let mut refused = 0;
+    while refused < refusals {
+        let align = ALIGN << (random.below(13) * random.below(2));
+        match controller.try_alloc(random_len(random), align) {
+            Ok(_) => {}
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::OutOfMemory);
+                refused += 1;
+            }
+        }
+    }
+}
+
+/// Frees one live block of `n`.
+fn free_one_of(controller: &mut Controller, random: &mut Random, n: u32) {
+    for (ptr, _) in controller.live() {
+        if random.below(n) == 0 {
+            controller.free(ptr);
+        }
+    }
+}
+
+#[test]
+fn a_memory_that_cannot_grow_refuses_and_loses_nothing() {
+    for limit in [0, 1, 2, 3, 4, 5, 8, 13, 21, 34, 100, 300] {
+        let mut controller = Controller::new();
+        let mut random = Random::new(u64::from(limit));
+        controller.guest.limit_growth(limit);
+        for _ in 0..4 {
+            use_up(&mut controller, &mut random, 30);
+            controller.check();
+            assert!(controller.pages() <= limit);
+            free_one_of(&mut controller, &mut random, 2);
+            controller.check();
+        }
+        free_one_of(&mut controller, &mut random, 1);
+        controller.check();
+        if limit > 0 {
+            // All is free: half of it, in one piece or in many, is there.
+            let half = limit * PAGE / 2;
+            let ptr = controller.alloc(half);
+            controller.free(ptr);
+            (0..half / 256).for_each(|_| drop(controller.alloc(128)));
+            controller.check();
+        }
+    }
+}
+
+#[test]
+fn a_realloc_that_cannot_grow_is_refused_and_leaves_the_block() {
+    for limit in [1, 2, 5, 20] {
+        let mut controller = Controller::new();
+        let mut random = Random::new(3);
+        controller.guest.limit_growth(limit);
+        use_up(&mut controller, &mut random, 100);
+        let mut refused = 0;
+        for (ptr, len) in controller.live() {
+            match controller.realloc(ptr, len + 1 + random.below(200_000)) {
+                Ok(_) => {}
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::OutOfMemory);
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 0);
+        controller.check();
+        // What becomes shorter needs nothing.
+        for (ptr, len) in controller.live() {
+            assert!(controller.realloc(ptr, len / 3).is_ok(), "{len} bytes");
+        }
+        controller.check();
+    }
+}
+
+#[test]
+fn what_was_refused_is_there_once_memory_may_grow_again() {
+    let mut controller = Controller::new();
+    let mut random = Random::new(4);
+    for limit in [0, 1, 0, 7, 30, 3] {
+        controller.guest.limit_growth(limit);
+        use_up(&mut controller, &mut random, 10);
+        let len = 300_000;
+        assert_eq!(controller.try_alloc(len, ALIGN), Err(Refusal::OutOfMemory));
+        controller.check();
+        controller.guest.limit_growth(200);
+        controller.alloc(len);
+        controller.check();
+    }
+}
+
+#[test]
+fn pages_that_others_grow_in_between_stay_theirs() {
+    for limit in [30, 100, 500] {
+        let mut controller = Controller::new();
+        let mut random = Random::new(5);
+        let initial = controller.guest.pages();
+        controller.guest.limit_growth(limit);
+        for round in 0..400 {
+            let _ = controller.try_alloc(random_len(&mut random), ALIGN);
+            match random.below(30) {
+                0 => controller.grow_foreign(1 + random.below(2)),
+                1 => controller.guest.call("hoard", random.below(20_000)),
+                2 => free_one_of(&mut controller, &mut random, 4),
+                _ => {}
+            }
+            if round % 40 == 0 {
+                controller.check();
+            }
+        }
+        controller.check();
+        assert!(controller.guest.pages() <= initial + limit);
+        free_one_of(&mut controller, &mut random, 1);
+        controller.check();
+        let pages = controller.pages();
+        (0..pages).for_each(|_| drop(controller.alloc(PAGE / 4)));
+        assert_eq!(controller.pages(), pages, "memory that was free was not used");
+        controller.check();
+    }
+}
+
+#[test]
+fn all_of_4_gib_can_be_used_and_freed() {
+    let mut guest = Instance::controller();
+    let mut blocks: Vec<(u32, u32)> = Vec::new();
+    for len in (10..=30).rev().map(|shift| 1 << shift) {
+        while let Ok(ptr) = unpack(guest.call("heap_alloc", (len, ALIGN))) {
+            blocks.push((ptr, len));
+        }
+    }
+    guest.call::<_, ()>("heap_check", ());
+    assert_eq!(guest.pages(), 65_536);
+
+    blocks.sort_unstable();
+    assert!(blocks.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "blocks overlap");
+    assert!(blocks.iter().all(|&(ptr, len)| len <= ptr.wrapping_neg()), "a block passes the end");
+    let total: u64 = blocks.iter().map(|&(_, len)| u64::from(len)).sum();
+    assert!(total > 4_000_000_000, "{total} bytes of 4 GiB were had");
+
+    // From the last to the first, so that memory is joined again from behind.
+    for &(ptr, len) in blocks.iter().rev() {
+        assert_eq!(unpack(guest.call("heap_free", (ptr, len))), Ok(0), "{len} bytes at {ptr:#x}");
+    }
+    guest.call::<_, ()>("heap_check", ());
+    assert_eq!(guest.call::<_, u32>("heap_live", ()), 0);
+    assert!(unpack(guest.call("heap_alloc", (3u32 << 30, ALIGN))).is_ok());
+}
