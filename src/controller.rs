@@ -582,14 +582,28 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
-        let Some((start, allocated)) = self.allocation_around(ptr) else {
-            panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}");
+        let holds = |&(start, allocated): &(u32, u32)| {
+            let offset = ptr - start;
+            offset <= allocated && len <= allocated - offset
         };
-        let offset = ptr - start;
-        assert!(
-            offset <= allocated && len <= allocated - offset,
-            "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}",
-        );
+        let around = self.allocation_around(ptr);
+        // No bytes right behind a block are a part of it, even where another block begins.
+        let before = || {
+            self.allocation_around(ptr.checked_sub(1)?)
+                .filter(|_| len == 0)
+        };
+        if around
+            .filter(holds)
+            .or_else(|| before().filter(holds))
+            .is_none()
+        {
+            match around {
+                Some((start, allocated)) => panic!(
+                    "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}"
+                ),
+                None => panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}"),
+            }
+        }
         // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live
         // and unshared.
         unsafe { core::slice::from_raw_parts_mut(self.address(ptr), len as usize) }

@@ -76,6 +76,7 @@
 #![no_std]
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
 
+mod bitmap;
 mod check;
 mod class;
 mod controller;

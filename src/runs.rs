@@ -8,10 +8,10 @@
 //!
 //! [tlsf]: https://doi.org/10.1109/EMRTS.2004.1311009
 
+use crate::bitmap::{Bitmap, words};
 use crate::class::step;
 use crate::map::{Entry, FRAME, FRAMES_PER_PAGE, GUARD_FRAMES, Kind, MAX_FRAMES, Map, NONE, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
-use bitvec::{BitArr, array::BitArray, order::Lsb0};
 
 /// Bins of free runs.
 const BINS: usize = step(MAX_FRAMES) as usize + 1;
@@ -28,11 +28,6 @@ const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
 /// A memory that has grown by this many pages asks for one more than it needs at a time, and so on.
 const PAGES_PER_SPARE: u32 = 16;
 
-type Bitmap = BitArr!(for BINS, in u32, Lsb0);
-
-/// Bits in a word of the bitmap.
-const WORD: usize = u32::BITS as usize;
-
 /// The heap as runs of frames.
 ///
 /// Invariants, beside the map's:
@@ -48,7 +43,7 @@ pub(crate) struct Runs<M> {
     /// The first run of each list, or [`NONE`].
     lists: [u32; LISTS],
     /// Which bins have a run.
-    filled: Bitmap,
+    filled: Bitmap<{ words(BINS) }>,
     /// How many runs are cached.
     cached: u32,
     /// How many pages the heap holds.
@@ -77,7 +72,7 @@ impl<M> Runs<M> {
             memory,
             map: Map::new(),
             lists: [NONE; LISTS],
-            filled: BitArray::ZERO,
+            filled: Bitmap::EMPTY,
             cached: 0,
             held: 0,
             limit,
@@ -134,7 +129,7 @@ impl<M> Runs<M> {
         if tag.is(Kind::Cached) {
             self.cached -= 1;
         } else if previous == NONE && next == NONE {
-            self.filled.set(list_of(tag), false);
+            self.filled.remove(list_of(tag));
         }
     }
 
@@ -146,16 +141,9 @@ impl<M> Runs<M> {
 
     /// A free run of at least this length, and its length.
     fn find(&self, frames: u32) -> Option<(u32, u32)> {
-        // Every run in a bin from here on is long enough. This scans the words of the bitmap; bitvec's own
-        // `first_one` of a part compiles to a kilobyte.
-        let enough = bin_of(frames - 1) + 1;
-        let words = self.filled.as_raw_slice();
-        let mut mask = !0 << (enough % WORD);
-        for (index, word) in words.iter().enumerate().skip(enough / WORD) {
-            if word & mask != 0 {
-                return self.first(index * WORD + (word & mask).trailing_zeros() as usize);
-            }
-            mask = !0;
+        // Every run in a bin from here on is long enough.
+        if let Some(bin) = self.filled.first_from(bin_of(frames - 1) + 1) {
+            return self.first(bin);
         }
         // In the bin below, some are.
         self.first(bin_of(frames))
@@ -210,7 +198,7 @@ impl<M> Runs<M> {
     /// Takes a run of this many frames from the front of one of the longest free runs, if one is long enough:
     /// for a run that is expected to become longer.
     pub(crate) fn take_roomy(&mut self, frames: u32) -> Option<u32> {
-        let bin = self.filled.last_one()?;
+        let bin = self.filled.last()?;
         let (head, length) = self.first(bin).filter(|&(_, length)| length >= frames)?;
         self.unlink(head);
         self.cut(head, length, frames);
@@ -251,7 +239,7 @@ impl<M> Runs<M> {
         let tag = Tag::new(Kind::Free, frames);
         let bin = bin_of(frames);
         self.push(bin, head, if freed { tag.freed() } else { tag });
-        self.filled.set(bin, true);
+        self.filled.insert(bin);
     }
 
     /// The free run that ends right before this frame.
@@ -433,7 +421,7 @@ impl<M> Runs<M> {
                 (head, previous) = (entry.next, head);
             }
             assert!(
-                list >= BINS || self.filled[list] == (first != NONE),
+                list >= BINS || self.filled.contains(list) == (first != NONE),
                 "R3: a bin's bit is wrong"
             );
         }

@@ -25,9 +25,9 @@
 //! for pointers to the start of a slot; multiplying back finds out all others. This file knows one slab, and
 //! nothing of other pages.
 
+use crate::bitmap::{Bitmap, words};
 use crate::class::{CLASSES, GRANULE, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
-use bitvec::{BitArr, order::Lsb0};
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
@@ -383,7 +383,6 @@ impl SlabPtr {
         origin.wrapping_add(link.wrapping_sub(origin) & LOW)
     }
 
-
     /// Changes the length of the live slot whose cell is at `at`.
     #[inline]
     pub(crate) fn set_len(self, at: u32, len: u32) {
@@ -433,7 +432,7 @@ impl SlabPtr {
     /// Checks S2 and, unless the slab is current, S3. Panics if one does not hold.
     pub(crate) fn check(self, is_current: bool) {
         let (_, slots) = shape(self.class());
-        let mut free = <BitArr!(for MAX_SLOTS as usize, in u32, Lsb0)>::ZERO;
+        let mut free = Bitmap::<{ words(MAX_SLOTS as usize) }>::EMPTY;
         let mut link = self.get().free;
         while link & LAST == 0 {
             let ptr = self.ptr_of(link);
@@ -443,16 +442,15 @@ impl SlabPtr {
                 index < slots && self.ptr(at) == ptr,
                 "S2: a link leads out of its slab"
             );
-            assert!(
-                !free.replace(index as usize, true),
-                "S2: a slot is free twice"
-            );
+            assert!(!free.contains(index as usize), "S2: a slot is free twice");
+            free.insert(index as usize);
             link = self.cell(at);
         }
         for index in 0..slots {
             let is_live = matches!(self.slot(index), Slot::Live { len } if len <= self.slot_size());
             assert_ne!(
-                is_live, free[index as usize],
+                is_live,
+                free.contains(index as usize),
                 "S2: a slot is neither live nor free, or both"
             );
         }

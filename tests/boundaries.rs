@@ -10,7 +10,10 @@ fn boundaries() -> Vec<u32> {
     let frames = (1..=40).map(|frames| frames * FRAME);
     let pages = (1..=4).map(|pages| pages * PAGE);
     let ends = slot_sizes().into_iter().chain(frames).chain(pages);
-    let mut lens: Vec<_> = ends.flat_map(|end| end - 2..=end + 2).chain(0..=2).collect();
+    let mut lens: Vec<_> = ends
+        .flat_map(|end| end - 2..=end + 2)
+        .chain(0..=2)
+        .collect();
     lens.sort_unstable();
     lens.dedup();
     lens
@@ -25,7 +28,14 @@ fn alignments() -> impl Iterator<Item = u32> {
 #[track_caller]
 fn assert_exact(heap: &mut PageSlab<impl pageslab::LinearMemory>, ptr: u32, len: u32) {
     for given in [len.wrapping_sub(1), len + 1] {
-        assert_eq!(heap.free(ptr, given), Err(Error::LengthMismatch { ptr, allocated: len, given }));
+        assert_eq!(
+            heap.free(ptr, given),
+            Err(Error::LengthMismatch {
+                ptr,
+                allocated: len,
+                given
+            })
+        );
     }
     assert_eq!(heap.free(ptr, len), Ok(()), "{len} bytes");
 }
@@ -64,7 +74,11 @@ fn realloc_crosses_every_boundary_in_both_directions() {
     let mut model = Model::new(Scripted::new());
     let mut ptr = model.alloc(0);
     let lens = boundaries();
-    for &len in lens.iter().chain(lens.iter().rev()).step_by(rounds(1, 9) as usize) {
+    for &len in lens
+        .iter()
+        .chain(lens.iter().rev())
+        .step_by(rounds(1, 9) as usize)
+    {
         ptr = model.realloc(ptr, len);
         model.refuses_wrong(ptr, len + 1);
         model.refuses_wrong(ptr, len.wrapping_sub(1));
@@ -91,8 +105,16 @@ fn every_length_up_to_a_page_has_every_alignment() {
         for align in alignments() {
             match heap.alloc_aligned(len, align) {
                 Ok(ptr) => {
-                    assert_eq!(ptr % align.max(16), 0, "{len} bytes aligned to {align} at {ptr:#x}");
-                    assert_eq!(heap.free(ptr, len), Ok(()), "{len} bytes aligned to {align}");
+                    assert_eq!(
+                        ptr % align.max(16),
+                        0,
+                        "{len} bytes aligned to {align} at {ptr:#x}"
+                    );
+                    assert_eq!(
+                        heap.free(ptr, len),
+                        Ok(()),
+                        "{len} bytes aligned to {align}"
+                    );
                 }
                 Err(error) => panic!("{len} bytes aligned to {align}: {error}"),
             }
@@ -100,7 +122,11 @@ fn every_length_up_to_a_page_has_every_alignment() {
     }
     heap.check_invariants();
     assert_eq!(heap.live().count(), 0);
-    assert!(heap.pages() <= 6, "one block of at most a page at a time, yet {} pages", heap.pages());
+    assert!(
+        heap.pages() <= 6,
+        "one block of at most a page at a time, yet {} pages",
+        heap.pages()
+    );
 }
 
 #[test]
@@ -108,7 +134,10 @@ fn aligned_blocks_of_boundary_lengths_lie_side_by_side() {
     let mut model = Model::new(Scripted::new());
     for len in boundaries().into_iter().step_by(rounds(9, 99) as usize) {
         for align in alignments() {
-            assert!(model.try_alloc(len, Some(align)).is_ok(), "{len} bytes aligned to {align}");
+            assert!(
+                model.try_alloc(len, Some(align)).is_ok(),
+                "{len} bytes aligned to {align}"
+            );
         }
     }
     model.check_contents();

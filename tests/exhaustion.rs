@@ -40,7 +40,10 @@ mod refused_grows {
     #[test]
     fn fail_the_call_and_nothing_else_whichever_grow_it_is() {
         let grows = grows_of_workload();
-        assert!(grows > rounds(30, 3), "the workload grows memory only {grows} times");
+        assert!(
+            grows > rounds(30, 3),
+            "the workload grows memory only {grows} times"
+        );
         let mut failed = 0;
         for n in 1..=grows {
             let mut model = Model::new(Scripted::new());
@@ -49,7 +52,10 @@ mod refused_grows {
             for _ in 0..STEPS {
                 let refused = model.memory.refused();
                 if !step(&mut model, &mut random) {
-                    assert!(model.memory.refused() > refused, "memory is exhausted before it was refused");
+                    assert!(
+                        model.memory.refused() > refused,
+                        "memory is exhausted before it was refused"
+                    );
                     failed += 1;
                     model.check_contents();
                     model.memory.allow();
@@ -59,7 +65,10 @@ mod refused_grows {
             model.free_all(|_| ());
             model.assert_works();
         }
-        assert!(failed > grows * 9 / 10, "{failed} of {grows} refused grows made a call fail");
+        assert!(
+            failed > grows * 9 / 10,
+            "{failed} of {grows} refused grows made a call fail"
+        );
     }
 
     #[test]
@@ -68,7 +77,9 @@ mod refused_grows {
             let mut model = Model::new(Scripted::new());
             let mut random = Random::new(10);
             model.memory.refuse_only(n);
-            let failed = (0..STEPS).filter(|_| !step(&mut model, &mut random)).count();
+            let failed = (0..STEPS)
+                .filter(|_| !step(&mut model, &mut random))
+                .count();
             assert!(failed <= 1, "grow {n} made {failed} calls fail");
             assert_eq!(model.memory.refused(), 1, "grow {n} never comes");
             model.check_contents();
@@ -85,7 +96,10 @@ mod refused_grows {
                 while model.try_alloc(len, None).is_ok() {
                     filled += 1;
                 }
-                assert!(model.memory.refused() > 0, "blocks of {len} bytes need new pages");
+                assert!(
+                    model.memory.refused() > 0,
+                    "blocks of {len} bytes need new pages"
+                );
                 model.check_contents();
                 model.memory.allow();
                 model.alloc(len);
@@ -103,7 +117,10 @@ mod refused_grows {
         let mut model = Model::new(memory);
         for len in [0, 1, 100, 5000, 100_000, u32::MAX] {
             assert_eq!(model.try_alloc(len, None), Err(Error::OutOfMemory { len }));
-            assert_eq!(model.try_alloc(len, Some(PAGE)), Err(Error::OutOfMemory { len }));
+            assert_eq!(
+                model.try_alloc(len, Some(PAGE)),
+                Err(Error::OutOfMemory { len })
+            );
         }
         assert!(model.memory.refused() > 0);
         assert_eq!(model.heap.pages(), 0);
@@ -132,12 +149,20 @@ mod first_allocations {
     #[test]
     fn succeed_for_runs_of_every_length() {
         // A guest cannot give back what it has grown, so it tries fewer.
-        let most = if cfg!(target_family = "wasm") { 500 } else { rounds(1500, 150) };
+        let most = if cfg!(target_family = "wasm") {
+            500
+        } else {
+            rounds(1500, 150)
+        };
         for frames in 9..most {
             let mut heap = PageSlab::new(memory());
             let len = frames * FRAME;
             assert!(heap.alloc(len).is_ok(), "{frames} frames");
-            assert!(heap.pages() <= len.div_ceil(PAGE) + 1, "{} pages for {frames} frames", heap.pages());
+            assert!(
+                heap.pages() <= len.div_ceil(PAGE) + 1,
+                "{} pages for {frames} frames",
+                heap.pages()
+            );
         }
     }
 }
@@ -155,7 +180,11 @@ mod limits {
                 failed += u32::from(!step(&mut model, &mut random));
                 assert!(model.heap.pages() <= limit);
             }
-            assert_eq!(model.memory.refused(), 0, "the memory refuses nothing, and is not asked for more than the limit");
+            assert_eq!(
+                model.memory.refused(),
+                0,
+                "the memory refuses nothing, and is not asked for more than the limit"
+            );
             assert!(failed > 0 || limit > 17 || cfg!(miri), "limit {limit}");
             model.check_contents();
         }
@@ -166,7 +195,10 @@ mod limits {
         let mut model = Model::with_limit(Scripted::new(), 0);
         for len in [0, 1, 5000, 100_000, u32::MAX] {
             assert_eq!(model.try_alloc(len, None), Err(Error::OutOfMemory { len }));
-            assert_eq!(model.try_alloc(len, Some(PAGE)), Err(Error::OutOfMemory { len }));
+            assert_eq!(
+                model.try_alloc(len, Some(PAGE)),
+                Err(Error::OutOfMemory { len })
+            );
         }
         assert_eq!(model.memory.grows(), 0);
         assert_eq!(model.heap.pages(), 0);
@@ -180,7 +212,10 @@ mod limits {
             while model.try_alloc(100, None).is_ok() {}
             assert_eq!(model.heap.pages(), limit);
             let bytes: u32 = model.live().map(|(_, len)| len).sum();
-            assert!(bytes > limit * PAGE / 2, "only {bytes} bytes in {limit} pages");
+            assert!(
+                bytes > limit * PAGE / 2,
+                "only {bytes} bytes in {limit} pages"
+            );
         }
     }
 
@@ -196,7 +231,11 @@ mod limits {
             for _ in &blocks {
                 model.alloc(len);
             }
-            assert_eq!(model.try_alloc(len, None), Err(Error::OutOfMemory { len }), "no more than before");
+            assert_eq!(
+                model.try_alloc(len, None),
+                Err(Error::OutOfMemory { len }),
+                "no more than before"
+            );
             model.check_contents();
         }
     }

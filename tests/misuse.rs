@@ -581,7 +581,9 @@ mod overflow {
         let mut model = Model::new(memory);
         let mut random = Random::new(7);
         let lens = slot_sizes().into_iter().chain(LENS).chain([PAGE, 3 * PAGE]);
-        let mut lens: Vec<_> = lens.flat_map(|len| [len, len.saturating_sub(5), random.len()]).collect();
+        let mut lens: Vec<_> = lens
+            .flat_map(|len| [len, len.saturating_sub(5), random.len()])
+            .collect();
         random.shuffle(&mut lens);
         let ptrs: Vec<_> = lens.into_iter().map(|len| model.alloc(len)).collect();
         ptrs.into_iter().step_by(5).for_each(|ptr| model.free(ptr));

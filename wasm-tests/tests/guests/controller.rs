@@ -1,7 +1,7 @@
 //! A host's view of the guest that has a memory controller.
 //!
-//! The host knows which blocks are live, and which pages are a foreign party's. It fills both itself,
-//! straight in the guest's memory, so that whoever writes where he must not is found out.
+//! The host knows which blocks are live, and which pages are a foreign party's. It fills both
+//! itself, straight in the guest's memory, so that whoever writes where he must not is found out.
 
 use crate::module::{Instance, PAGE};
 use guest_controller::{Refusal, unpack};
@@ -59,7 +59,10 @@ impl Controller {
     pub fn try_alloc(&mut self, len: u32, align: u32) -> Result<u32, Refusal> {
         let word = self.alloc.call(&mut self.guest.store, (len, align));
         let ptr = unpack(word.expect("alloc does not trap"))?;
-        assert!(ptr.is_multiple_of(align.max(ALIGN)), "{ptr:#x} is not aligned to {align}");
+        assert!(
+            ptr.is_multiple_of(align.max(ALIGN)),
+            "{ptr:#x} is not aligned to {align}"
+        );
         self.insert(ptr, len);
         Ok(ptr)
     }
@@ -73,12 +76,24 @@ impl Controller {
     #[track_caller]
     fn insert(&mut self, ptr: u32, len: u32) {
         let end = u64::from(ptr) + u64::from(len);
-        assert!(ptr >= self.guest.heap_base(), "{ptr:#x} is in the guest's stack or static data");
-        assert!(end <= u64::from(self.guest.pages()) * u64::from(PAGE), "{ptr:#x} ends behind memory");
+        assert!(
+            ptr >= self.guest.heap_base(),
+            "{ptr:#x} is in the guest's stack or static data"
+        );
+        assert!(
+            end <= u64::from(self.guest.pages()) * u64::from(PAGE),
+            "{ptr:#x} ends behind memory"
+        );
         let before = self.live.range(..=ptr).next_back();
-        assert!(before.is_none_or(|(&before, &len)| before + len.max(1) <= ptr), "{ptr:#x} is taken");
+        assert!(
+            before.is_none_or(|(&before, &len)| before + len.max(1) <= ptr),
+            "{ptr:#x} is taken"
+        );
         let after = self.live.range(ptr..).next();
-        assert!(after.is_none_or(|(&after, _)| end <= u64::from(after)), "{ptr:#x} reaches the next");
+        assert!(
+            after.is_none_or(|(&after, _)| end <= u64::from(after)),
+            "{ptr:#x} reaches the next"
+        );
         for foreign in &self.foreign {
             let apart = ptr >= foreign.end || end <= u64::from(foreign.start);
             assert!(apart, "{ptr:#x} is in a page of the foreign party");
@@ -90,13 +105,19 @@ impl Controller {
     /// Writes what [`assert_filled`](Self::assert_filled) expects: a pattern that tells its place.
     fn fill(&mut self, ptr: u32, len: u32) {
         let bytes = self.bytes_mut(ptr, len);
-        bytes.iter_mut().enumerate().for_each(|(place, byte)| *byte = pattern(ptr, place));
+        bytes
+            .iter_mut()
+            .enumerate()
+            .for_each(|(place, byte)| *byte = pattern(ptr, place));
     }
 
     #[track_caller]
     fn assert_filled(&mut self, ptr: u32, len: u32, as_at: u32) {
         let bytes = self.bytes_mut(ptr, len);
-        let change = bytes.iter().enumerate().find(|&(place, &byte)| byte != pattern(as_at, place));
+        let change = bytes
+            .iter()
+            .enumerate()
+            .find(|&(place, &byte)| byte != pattern(as_at, place));
         assert_eq!(change, None, "of the {len} bytes at {ptr:#x}");
     }
 
@@ -129,7 +150,9 @@ impl Controller {
     /// Calls `realloc`, rightly or wrongly.
     #[track_caller]
     pub fn try_realloc(&mut self, ptr: u32, len: u32, new_len: u32) -> Result<u32, Refusal> {
-        let word = self.realloc.call(&mut self.guest.store, (ptr, len, new_len));
+        let word = self
+            .realloc
+            .call(&mut self.guest.store, (ptr, len, new_len));
         unpack(word.expect("realloc does not trap"))
     }
 
@@ -143,12 +166,15 @@ impl Controller {
         }
     }
 
-    /// Checks the heap's invariants, and that every byte of live blocks and of foreign parties is as
-    /// it was written.
+    /// Checks the heap's invariants, and that every byte of live blocks and of foreign parties is
+    /// as it was written.
     #[track_caller]
     pub fn check(&mut self) {
         self.guest.call::<_, ()>("heap_check", ());
-        assert_eq!(self.guest.call::<_, u32>("heap_live", ()) as usize, self.live.len());
+        assert_eq!(
+            self.guest.call::<_, u32>("heap_live", ()) as usize,
+            self.live.len()
+        );
         for (ptr, len) in self.live() {
             self.assert_filled(ptr, len, ptr);
         }
@@ -160,7 +186,9 @@ impl Controller {
 }
 
 fn pattern(ptr: u32, place: usize) -> u8 {
-    let word = u64::from(ptr).wrapping_mul(0x1_0001).wrapping_add(place as u64);
+    let word = u64::from(ptr)
+        .wrapping_mul(0x1_0001)
+        .wrapping_add(place as u64);
     (word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
 }
 

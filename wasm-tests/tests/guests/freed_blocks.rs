@@ -44,9 +44,15 @@ fn rubbish_in_freed_blocks_changes_nothing() {
         assert_eq!(controller.pages(), pages);
         for (ptr, len) in freed {
             let refusal = controller.try_free(ptr, len).expect_err("it was freed");
-            assert!(matches!(refusal, Refusal::DoubleFree | Refusal::InvalidPointer));
+            assert!(matches!(
+                refusal,
+                Refusal::DoubleFree | Refusal::InvalidPointer
+            ));
         }
     }
-    controller.live().iter().for_each(|&(ptr, _)| controller.free(ptr));
+    controller
+        .live()
+        .iter()
+        .for_each(|&(ptr, _)| controller.free(ptr));
     controller.check();
 }

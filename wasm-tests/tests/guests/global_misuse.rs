@@ -1,4 +1,4 @@
-//! Misuse of the global allocator, which has no errors to return: each must trap and change nothing.
+//! Misuse of the global allocator, which has no errors to return: it must trap and change nothing.
 
 use crate::module::{Instance, PAGE, gave_up};
 use guest_collections::Random;
@@ -31,13 +31,23 @@ impl Misused {
     #[track_caller]
     fn refuses(&mut self, ptr: u32, len: u32) {
         let before = self.guest.grown_bytes().to_vec();
-        let dealloc = self.guest.try_call::<_, ()>("global_dealloc", (ptr, len, ALIGN));
+        let dealloc = self
+            .guest
+            .try_call::<_, ()>("global_dealloc", (ptr, len, ALIGN));
         assert!(gave_up(dealloc), "dealloc of {len} bytes at {ptr:#x}");
         for new_len in [0, 1, len, 5000, 1 << 30] {
-            let realloc = self.guest.try_call::<_, u32>("global_realloc", (ptr, len, ALIGN, new_len));
-            assert!(gave_up(realloc), "realloc of {len} bytes at {ptr:#x} to {new_len}");
+            let realloc = self
+                .guest
+                .try_call::<_, u32>("global_realloc", (ptr, len, ALIGN, new_len));
+            assert!(
+                gave_up(realloc),
+                "realloc of {len} bytes at {ptr:#x} to {new_len}"
+            );
         }
-        assert!(self.guest.grown_bytes() == before, "a refused call has changed memory");
+        assert!(
+            self.guest.grown_bytes() == before,
+            "a refused call has changed memory"
+        );
     }
 
     /// Valid calls succeed.
@@ -45,10 +55,14 @@ impl Misused {
     fn works(&mut self) {
         for len in [1, 90, 3000, 40_000] {
             let ptr = self.alloc(len);
-            let moved = self.guest.call("global_realloc", (ptr, len, ALIGN, 2 * len));
+            let moved = self
+                .guest
+                .call("global_realloc", (ptr, len, ALIGN, 2 * len));
             self.dealloc(moved, 2 * len);
         }
-        self.kept = self.guest.call("global_realloc", (self.kept, KEPT, ALIGN, KEPT));
+        self.kept = self
+            .guest
+            .call("global_realloc", (self.kept, KEPT, ALIGN, KEPT));
     }
 }
 
@@ -69,7 +83,9 @@ fn a_free_of_what_realloc_moved_traps() {
         let mut misused = Misused::new();
         let ptr = misused.alloc(len);
         misused.alloc(len);
-        let moved: u32 = misused.guest.call("global_realloc", (ptr, len, ALIGN, new_len));
+        let moved: u32 = misused
+            .guest
+            .call("global_realloc", (ptr, len, ALIGN, new_len));
         assert_ne!(moved, ptr);
         misused.refuses(ptr, len);
         misused.dealloc(moved, new_len);
@@ -82,7 +98,14 @@ fn a_layout_of_another_size_traps() {
     for len in [1, 16, 200, 3000, 9000, 200_000] {
         let mut misused = Misused::new();
         let ptr = misused.alloc(len);
-        for wrong in [0, len - 1, len + 1, len.next_power_of_two() + 1, len + 0x1_0000, 0x7FFF_FFF0] {
+        for wrong in [
+            0,
+            len - 1,
+            len + 1,
+            len.next_power_of_two() + 1,
+            len + 0x1_0000,
+            0x7FFF_FFF0,
+        ] {
             if wrong != len {
                 misused.refuses(ptr, wrong);
             }
@@ -97,7 +120,19 @@ fn a_pointer_that_is_not_the_allocators_traps() {
     let mut misused = Misused::new();
     let (stack, end) = (PAGE, misused.guest.pages() * PAGE);
     let statics = misused.guest.heap_base() - 64;
-    for ptr in [0, 8, 16, stack, statics, end - PAGE, end - 16, end, end + PAGE, 1 << 31, u32::MAX - 15] {
+    for ptr in [
+        0,
+        8,
+        16,
+        stack,
+        statics,
+        end - PAGE,
+        end - 16,
+        end,
+        end + PAGE,
+        1 << 31,
+        u32::MAX - 15,
+    ] {
         misused.refuses(ptr, KEPT);
     }
     misused.works();

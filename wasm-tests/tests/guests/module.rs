@@ -1,4 +1,4 @@
-//! Guest modules: built by Cargo, compiled by Wasmtime, both once; instantiated any number of times.
+//! Guest modules: built by Cargo and compiled by Wasmtime once, instantiated any number of times.
 
 use std::{
     env,
@@ -26,17 +26,29 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 static MODULES: LazyLock<PathBuf> = LazyLock::new(build);
 
 /// Variables that are meant for, or come from, the Cargo that runs these tests.
-const OUTER_CARGO: [&str; 5] =
-    ["CARGO_BUILD_", "CARGO_ENCODED_RUSTFLAGS", "CARGO_MANIFEST_", "CARGO_PKG_", "RUSTFLAGS"];
+const OUTER_CARGO: [&str; 5] = [
+    "CARGO_BUILD_",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "RUSTFLAGS",
+];
 
 /// Has Cargo build the guests, into the target directory of these tests.
 fn build() -> PathBuf {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("a target directory");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--release", "--target", TARGET])
-        .args(["--package", "guest-collections", "--package", "guest-controller"])
+        .args([
+            "--package",
+            "guest-collections",
+            "--package",
+            "guest-controller",
+        ])
         .arg("--target-dir")
         .arg(target_dir);
     for (name, _) in env::vars_os() {
@@ -78,16 +90,28 @@ impl Instance {
     }
 
     fn new(module: &Module) -> Result<Self> {
-        let mut store = Store::new(&ENGINE, Host { limits: StoreLimits::default(), panic: None });
+        let mut store = Store::new(
+            &ENGINE,
+            Host {
+                limits: StoreLimits::default(),
+                panic: None,
+            },
+        );
         store.limiter(|host| &mut host.limits);
         let mut linker = Linker::new(&ENGINE);
         linker.func_wrap("host", "panicked", panicked)?;
         let instance = linker.instantiate(&mut store, module)?;
-        let memory = instance.get_memory(&mut store, "memory").context("no memory is exported")?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .context("no memory is exported")?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ())?;
         }
-        Ok(Self { store, memory, instance })
+        Ok(Self {
+            store,
+            memory,
+            instance,
+        })
     }
 
     /// From now on memory can grow by this many pages and no further.
@@ -101,7 +125,7 @@ impl Instance {
         self.memory.size(&self.store) as u32
     }
 
-    /// The bytes of linear memory behind the guest's stack and static data: all that was ever grown.
+    /// The bytes of linear memory behind the guest's stack and static data.
     pub fn grown_bytes(&mut self) -> &[u8] {
         let start = self.heap_base() as usize;
         &self.memory.data(&self.store)[start..]
@@ -115,7 +139,9 @@ impl Instance {
     }
 
     pub fn export<P: WasmParams, R: WasmResults>(&mut self, name: &str) -> TypedFunc<P, R> {
-        self.instance.get_typed_func(&mut self.store, name).expect("it is exported so")
+        self.instance
+            .get_typed_func(&mut self.store, name)
+            .expect("it is exported so")
     }
 
     /// Calls an export that may trap.
@@ -149,9 +175,15 @@ pub fn gave_up<T>(result: Result<T>) -> bool {
 
 /// Keeps a panic's message.
 fn panicked(mut caller: Caller<'_, Host>, message: u32, len: u32) -> Result<()> {
-    let memory = caller.get_export("memory").and_then(|export| export.into_memory());
-    let (bytes, host) = memory.context("no memory is exported")?.data_and_store_mut(&mut caller);
-    let message = bytes.get(message as usize..).and_then(|bytes| bytes.get(..len as usize));
+    let memory = caller
+        .get_export("memory")
+        .and_then(|export| export.into_memory());
+    let (bytes, host) = memory
+        .context("no memory is exported")?
+        .data_and_store_mut(&mut caller);
+    let message = bytes
+        .get(message as usize..)
+        .and_then(|bytes| bytes.get(..len as usize));
     host.panic = message.map(|message| String::from_utf8_lossy(message).into_owned());
     Ok(())
 }

@@ -14,10 +14,20 @@ fn panics(controller: &mut Controller, ptr: u32, len: u32, message: &str) {
     for _ in 0..2 {
         let read = controller.guest.try_call::<_, u64>("heap_read", (ptr, len));
         assert!(gave_up(read), "{len} bytes at {ptr:#x} were read");
-        assert!(controller.guest.last_panic().contains(message), "{}", controller.guest.last_panic());
-        let write = controller.guest.try_call::<_, ()>("heap_write", (ptr, len, 0xAA));
+        assert!(
+            controller.guest.last_panic().contains(message),
+            "{}",
+            controller.guest.last_panic()
+        );
+        let write = controller
+            .guest
+            .try_call::<_, ()>("heap_write", (ptr, len, 0xAA));
         assert!(gave_up(write), "{len} bytes at {ptr:#x} were written");
-        assert!(controller.guest.last_panic().contains(message), "{}", controller.guest.last_panic());
+        assert!(
+            controller.guest.last_panic().contains(message),
+            "{}",
+            controller.guest.last_panic()
+        );
     }
     controller.check();
 }
@@ -27,20 +37,35 @@ const LENS: [u32; 6] = [16, 20, 1000, 5000, 10_000, 200_000];
 
 #[test]
 fn any_range_within_a_live_block_can_be_read_and_written() {
-    let mut controller = Controller::new();
     for len in LENS {
+        let mut controller = Controller::new();
         let ptr = controller.alloc(len);
         controller.alloc(len);
-        for (from, part) in [(0, len), (0, 4), (4, len - 4), (len / 2, 3), (len - 1, 1), (0, 0), (len, 0)] {
+        for (from, part) in [
+            (0, len),
+            (0, 4),
+            (4, len - 4),
+            (len / 2, 3),
+            (len - 1, 1),
+            (0, 0),
+            (len, 0),
+        ] {
             let bytes = controller.bytes_mut(ptr + from, part);
             let sum: u64 = bytes.iter().map(|&byte| u64::from(byte)).sum();
             let read: u64 = controller.guest.call("heap_read", (ptr + from, part));
             assert_eq!(read, sum, "{part} bytes at {from} of {len}");
         }
         controller.check();
-        controller.guest.call::<_, ()>("heap_write", (ptr + 1, len - 2, 0x5A));
-        assert!(controller.bytes_mut(ptr + 1, len - 2).iter().all(|&byte| byte == 0x5A));
-        controller.guest.call::<_, u64>("heap_free", (ptr, len));
+        controller
+            .guest
+            .call::<_, ()>("heap_write", (ptr + 1, len - 2, 0x5A));
+        assert!(
+            controller
+                .bytes_mut(ptr + 1, len - 2)
+                .iter()
+                .all(|&byte| byte == 0x5A)
+        );
+        assert_eq!(controller.try_free(ptr, len), Ok(()));
     }
 }
 
@@ -91,7 +116,13 @@ fn a_range_that_wraps_around_panics() {
     for len in LENS {
         let mut controller = Controller::new();
         let ptr = controller.alloc(len);
-        for part in [u32::MAX, 1 << 31, ptr.wrapping_neg(), ptr.wrapping_neg() + 1, ptr.wrapping_neg() + len] {
+        for part in [
+            u32::MAX,
+            1 << 31,
+            ptr.wrapping_neg(),
+            ptr.wrapping_neg() + 1,
+            ptr.wrapping_neg() + len,
+        ] {
             panics(&mut controller, ptr, part, PAST_END);
             panics(&mut controller, ptr + len - 1, part, PAST_END);
         }
@@ -107,7 +138,16 @@ fn bytes_that_are_not_the_heaps_panic() {
     let foreign = controller.foreign()[0].start;
     let statics = controller.guest.heap_base() - 64;
     let end = controller.guest.pages() * PAGE;
-    for ptr in [0, 1, PAGE, statics, foreign, foreign + PAGE, end, u32::MAX - 3] {
+    for ptr in [
+        0,
+        1,
+        PAGE,
+        statics,
+        foreign,
+        foreign + PAGE,
+        end,
+        u32::MAX - 3,
+    ] {
         for len in [0, 1, 4, 100, u32::MAX] {
             panics(&mut controller, ptr, len, NO_BLOCK);
         }

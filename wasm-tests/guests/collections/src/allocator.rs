@@ -13,7 +13,7 @@ extern "C" fn pages() -> u32 {
     ALLOCATOR.pages()
 }
 
-#[expect(clippy::expect_used, reason = "the host passes valid layouts; anything else is its own bug")]
+/// The host passes valid layouts.
 fn layout(len: u32, align: u32) -> Layout {
     Layout::from_size_align(len as usize, align as usize).expect("a valid layout")
 }
@@ -28,7 +28,7 @@ extern "C" fn global_alloc(len: u32, align: u32) -> u32 {
 /// `GlobalAlloc::dealloc`.
 #[unsafe(no_mangle)]
 extern "C" fn global_dealloc(ptr: u32, len: u32, align: u32) {
-    // SAFETY: none by the trait's contract, which the host breaks on purpose. The allocator promises to trap then.
+    // SAFETY: the host breaks the trait's contract on purpose; the allocator promises to trap then.
     unsafe { ALLOCATOR.dealloc(ptr as *mut u8, layout(len, align)) }
 }
 
@@ -58,8 +58,8 @@ extern "C" fn take_vectors_until_refused(len: u32) -> u32 {
     vectors.len() as u32
 }
 
-/// Lets one vector grow until it is refused more, and frees it. Returns how many numbers it held, or
-/// traps if one of them changed.
+/// Lets one vector grow until it is refused more, and frees it. Returns how many numbers it held,
+/// or traps if one of them changed.
 #[unsafe(no_mangle)]
 extern "C" fn grow_a_vector_until_refused() -> u32 {
     let mut numbers = Vec::new();

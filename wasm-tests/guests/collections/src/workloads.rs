@@ -91,10 +91,19 @@ pub extern "C" fn strings(seed: u64, size: u32) -> u64 {
     let mut lines: Vec<String> = Vec::new();
     for round in 0..size {
         let width = random.below(60) as usize;
-        lines.push(format!("{round}: {:>width$} {:#x}", random.below(1000), random.word()));
+        lines.push(format!(
+            "{round}: {:>width$} {:#x}",
+            random.below(1000),
+            random.word()
+        ));
         if lines.len() > 40 {
             let text = lines.join("; ").replace("0x", "hex ").to_uppercase();
-            lines = text.split("; ").skip(1).step_by(3).map(str::to_owned).collect();
+            lines = text
+                .split("; ")
+                .skip(1)
+                .step_by(3)
+                .map(str::to_owned)
+                .collect();
         }
         let line = random.below(lines.len() as u32) as usize;
         let half = lines[line].len() / 2;
@@ -116,12 +125,18 @@ pub extern "C" fn trees(seed: u64, size: u32) -> u64 {
     for round in 0..size {
         let key = random.below(size);
         match random.below(5) {
-            0 => sum.add(tree.remove(&key).map_or(0, |text: String| checksum::of(&text))),
+            0 => sum.add(
+                tree.remove(&key)
+                    .map_or(0, |text: String| checksum::of(&text)),
+            ),
             1 if round % 100 == 0 => {
                 let mut upper = tree.split_off(&key);
                 tree.append(&mut upper);
             }
-            _ => tree.entry(key).or_default().push_str(&random.word().to_string()),
+            _ => tree
+                .entry(key)
+                .or_default()
+                .push_str(&random.word().to_string()),
         }
     }
     for (key, text) in tree {
@@ -131,8 +146,8 @@ pub extern "C" fn trees(seed: u64, size: u32) -> u64 {
     sum.finish()
 }
 
-/// Hash tables with owned keys. Their order depends on a seed that is not ours, so entries are added
-/// up.
+/// Hash tables with owned keys. Their order depends on a seed that is not ours, so entries are
+/// added up.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn hashes(seed: u64, size: u32) -> u64 {
     let mut random = Random::new(seed);
@@ -172,7 +187,10 @@ pub extern "C" fn queues(seed: u64, size: u32) -> u64 {
             heap.push((random.word(), round.to_string()));
         } else {
             sum.add_bytes(&ring.pop_front().unwrap_or_default());
-            sum.add(heap.pop().map_or(0, |(word, text)| u64::from(word) ^ checksum::of(&text)));
+            sum.add(
+                heap.pop()
+                    .map_or(0, |(word, text)| u64::from(word) ^ checksum::of(&text)),
+            );
         }
         if round % 64 == 0 {
             ring.rotate_left(ring.len() / 2);
@@ -180,7 +198,9 @@ pub extern "C" fn queues(seed: u64, size: u32) -> u64 {
         }
     }
     ring.iter().for_each(|buffer| sum.add_bytes(buffer));
-    heap.into_sorted_vec().iter().for_each(|(word, _)| sum.add(u64::from(*word)));
+    heap.into_sorted_vec()
+        .iter()
+        .for_each(|(word, _)| sum.add(u64::from(*word)));
     sum.finish()
 }
 
@@ -206,13 +226,19 @@ impl Expression for Number {
 
 impl Expression for Sum {
     fn value(&self) -> u64 {
-        self.0.iter().fold(1, |sum, term| sum.wrapping_add(term.value()))
+        self.0
+            .iter()
+            .fold(1, |sum, term| sum.wrapping_add(term.value()))
     }
 }
 
 impl Expression for Scaled {
     fn value(&self) -> u64 {
-        self.factor.iter().fold(self.inner.value(), |value, &factor| value.wrapping_mul(factor | 1))
+        self.factor
+            .iter()
+            .fold(self.inner.value(), |value, &factor| {
+                value.wrapping_mul(factor | 1)
+            })
     }
 }
 
@@ -227,7 +253,10 @@ pub extern "C" fn boxes(seed: u64, size: u32) -> u64 {
         let term: Box<dyn Expression> = match random.below(4) {
             0 => Box::new(Sum(terms.split_off(terms.len() / 2))),
             1 => match terms.pop() {
-                Some(inner) => Box::new(Scaled { factor: [word; 8], inner }),
+                Some(inner) => Box::new(Scaled {
+                    factor: [word; 8],
+                    inner,
+                }),
                 None => Box::new(Number(word)),
             },
             _ => Box::new(Number(word)),
@@ -235,7 +264,9 @@ pub extern "C" fn boxes(seed: u64, size: u32) -> u64 {
         terms.push(term);
         steps.push(match random.below(2) {
             0 => Box::new(move |sum| sum.rotate_left(7) ^ word),
-            _ => Box::new(move |sum| sum.wrapping_add([word, word >> 1, word << 1][word as usize % 3])),
+            _ => Box::new(move |sum| {
+                sum.wrapping_add([word, word >> 1, word << 1][word as usize % 3])
+            }),
         });
     }
     let sum = Sum(terms).value();
@@ -251,7 +282,11 @@ struct Node {
 
 impl Node {
     fn new(name: String) -> Rc<Self> {
-        Rc::new(Self { name, parent: RefCell::default(), children: RefCell::default() })
+        Rc::new(Self {
+            name,
+            parent: RefCell::default(),
+            children: RefCell::default(),
+        })
     }
 
     /// The names from this node up to the root.
@@ -285,7 +320,11 @@ pub extern "C" fn shared(seed: u64, size: u32) -> u64 {
     }
     let mut sum = Checksum::new();
     for observer in observers {
-        sum.add(observer.upgrade().map_or(0, |node| checksum::of(&node.path())));
+        sum.add(
+            observer
+                .upgrade()
+                .map_or(0, |node| checksum::of(&node.path())),
+        );
     }
     sum.finish()
 }
@@ -294,14 +333,21 @@ pub extern "C" fn shared(seed: u64, size: u32) -> u64 {
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn sorting(seed: u64, size: u32) -> u64 {
     let mut random = Random::new(seed);
-    let mut items: Vec<_> = (0..size).map(|place| (random.below(size) as u16, place)).collect();
+    let mut items: Vec<_> = (0..size)
+        .map(|place| (random.below(size) as u16, place))
+        .collect();
     items.sort();
     items.sort_by_key(|&(key, _)| key % 100);
-    let mut texts: Vec<_> = items.iter().map(|(key, place)| format!("{key}-{place}")).collect();
+    let mut texts: Vec<_> = items
+        .iter()
+        .map(|(key, place)| format!("{key}-{place}"))
+        .collect();
     texts.sort_by_cached_key(|text| text.chars().rev().collect::<String>());
     texts.dedup_by_key(|text| text.len());
     let mut sum = Checksum::new();
-    items.iter().for_each(|&(key, place)| sum.add(u64::from(key) << 32 | u64::from(place)));
+    items
+        .iter()
+        .for_each(|&(key, place)| sum.add(u64::from(key) << 32 | u64::from(place)));
     texts.iter().for_each(|text| sum.add_bytes(text.as_bytes()));
     sum.finish()
 }

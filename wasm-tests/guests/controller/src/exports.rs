@@ -7,7 +7,7 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
-/// The controller. Not in a `RefCell`, which would stay borrowed when a call traps: the host calls on.
+/// The controller. Not in a `RefCell`: that would stay borrowed when a call traps.
 struct Heap(UnsafeCell<PageSlab<WasmMemory>>);
 
 // SAFETY: the module has one thread.
@@ -16,8 +16,9 @@ unsafe impl Sync for Heap {}
 static HEAP: Heap = Heap(UnsafeCell::new(PageSlab::new(WasmMemory::new())));
 
 fn with_heap<T>(call: impl FnOnce(&mut PageSlab<WasmMemory>) -> T) -> T {
-    // SAFETY: the module has one thread, no closure in this file calls an export, and the host calls none from `panicked`: this
-    // reference is the only one. One that a trap ended is not used again.
+    // SAFETY: the module has one thread, no closure in this file calls an export, and the host
+    // calls none from `panicked`: this is the only reference. One that a trap ended is not used
+    // again.
     call(unsafe { &mut *HEAP.0.get() })
 }
 
@@ -73,7 +74,12 @@ extern "C" fn heap_write(ptr: u32, len: u32, byte: u32) {
 /// Adds up bytes through `mut_mem`.
 #[unsafe(no_mangle)]
 extern "C" fn heap_read(ptr: u32, len: u32) -> u64 {
-    with_heap(|heap| heap.mut_mem(ptr, len).iter().map(|&byte| u64::from(byte)).sum())
+    with_heap(|heap| {
+        heap.mut_mem(ptr, len)
+            .iter()
+            .map(|&byte| u64::from(byte))
+            .sum()
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -120,7 +126,10 @@ extern "C" fn hoard(len: u32) {
 extern "C" fn hoard_check() {
     HOARD.with_borrow(|hoard| {
         for (place, bytes) in hoard.iter().enumerate() {
-            assert!(bytes.iter().all(|&byte| byte == place as u8), "the hoard has changed");
+            assert!(
+                bytes.iter().all(|&byte| byte == place as u8),
+                "the hoard has changed"
+            );
         }
     });
 }

@@ -1,0 +1,80 @@
+//! A small fixed bitmap: a set of numbers below a bound, searched a word at a time. Knows nothing else.
+//!
+//! Plain words, and not the `bitvec` crate: every operation on its slices is an error under Miri's default rules for
+//! references (ferrilab/bitvec issue 193), which this crate's tests run under.
+
+/// Numbers in a word.
+const WORD: usize = u64::BITS as usize;
+
+/// How many words hold the numbers below `bound`.
+pub(crate) const fn words(bound: usize) -> usize {
+    bound.div_ceil(WORD)
+}
+
+/// A set of the numbers below `64 * WORDS`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bitmap<const WORDS: usize>([u64; WORDS]);
+
+impl<const WORDS: usize> Bitmap<WORDS> {
+    pub(crate) const EMPTY: Self = Self([0; WORDS]);
+
+    pub(crate) fn insert(&mut self, number: usize) {
+        self.0[number / WORD] |= 1 << (number % WORD);
+    }
+
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.0[number / WORD] &= !(1 << (number % WORD));
+    }
+
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        self.0[number / WORD] >> (number % WORD) & 1 != 0
+    }
+
+    /// The smallest number of the set that is at least `start`.
+    pub(crate) fn first_from(&self, start: usize) -> Option<usize> {
+        let mut mask = !0 << (start % WORD);
+        for (index, word) in self.0.iter().enumerate().skip(start / WORD) {
+            if word & mask != 0 {
+                return Some(index * WORD + (word & mask).trailing_zeros() as usize);
+            }
+            mask = !0;
+        }
+        None
+    }
+
+    /// The largest number of the set.
+    pub(crate) fn last(&self) -> Option<usize> {
+        let index = self.0.iter().rposition(|&word| word != 0)?;
+        Some(index * WORD + self.0[index].ilog2() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_inserted_and_not_what_was_removed() {
+        let mut bitmap = Bitmap::<2>::EMPTY;
+        assert_eq!((bitmap.first_from(0), bitmap.last()), (None, None));
+        for number in 0..128 {
+            bitmap.insert(number);
+            assert!(bitmap.contains(number));
+            for start in 0..128 {
+                assert_eq!(
+                    bitmap.first_from(start),
+                    (start <= number).then_some(number)
+                );
+            }
+            assert_eq!(bitmap.last(), Some(number));
+            bitmap.remove(number);
+            assert!(!bitmap.contains(number));
+        }
+        bitmap.insert(3);
+        bitmap.insert(100);
+        assert_eq!(
+            (bitmap.first_from(0), bitmap.first_from(4), bitmap.last()),
+            (Some(3), Some(100), Some(100))
+        );
+    }
+}
