@@ -60,6 +60,11 @@ impl<M: LinearMemory> PageSlab<M> {
             }
         }
         assert_eq!(
+            self.live().count(),
+            self.live as usize,
+            "C3: the live allocations are miscounted"
+        );
+        assert_eq!(
             empty, self.empty as usize,
             "C3: the empty slabs are miscounted"
         );

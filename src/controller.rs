@@ -19,6 +19,10 @@ const CLASSES: usize = DESCRIPTORS as usize + 1;
 /// How many empty slabs are kept at most, besides the current ones.
 const MAX_EMPTY: u32 = 128;
 
+/// How many runs must have been cut since the heap last started over, before it does so again. A guest that allocates
+/// and frees a single block in turn cuts none.
+const MIN_CUTS: u32 = 8;
+
 /// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is
 /// given back.
 ///
@@ -98,7 +102,7 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
-/// - **C3**: `empty` counts the slabs in lists of empty slabs.
+/// - **C3**: `empty` counts the slabs in lists of empty slabs, and `live` the live allocations.
 pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(crate) current: [SlabPtr; CLASSES],
@@ -106,6 +110,9 @@ pub struct PageSlab<M> {
     pub(crate) partial: [SlabPtr; CLASSES],
     pub(crate) empties: [SlabPtr; CLASSES],
     pub(crate) empty: u32,
+    pub(crate) live: u32,
+    /// Runs taken, other than from the cache, since the heap last started over.
+    cuts: u32,
 }
 
 #[cfg(unix)]
@@ -136,6 +143,8 @@ impl<M> PageSlab<M> {
             partial: [SlabPtr::EMPTY; CLASSES],
             empties: [SlabPtr::EMPTY; CLASSES],
             empty: 0,
+            live: 0,
+            cuts: 0,
         }
     }
 
@@ -387,8 +396,20 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.flush();
     }
 
+    /// Starts over, since nothing is live: gives up what was kept, so that what comes next finds the heap as a fresh one.
+    #[cold]
+    #[inline(never)]
+    fn start_over(&mut self) {
+        if self.cuts >= MIN_CUTS {
+            self.cuts = 0;
+            self.reclaim();
+            self.runs.settle();
+        }
+    }
+
     /// Takes a run of frames, aligned to `align` frames, growing memory if there is no other way.
     fn take_frames(&mut self, frames: u32, align: u32) -> Option<u32> {
+        self.cuts = self.cuts.saturating_add(1);
         let search = |runs: &mut Runs<M>| {
             if align == 1 {
                 runs.take(frames)
@@ -454,10 +475,13 @@ impl<M: LinearMemory> PageSlab<M> {
     /// more than a page.
     #[inline(always)]
     pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if len > MAX_SLOT || align > FRAME {
-            return self.alloc_run(len, align);
-        }
-        self.alloc_slot(class_of(aligned_size(len, align)), len)
+        let ptr = if len > MAX_SLOT || align > FRAME {
+            self.alloc_run(len, align)?
+        } else {
+            self.alloc_slot(class_of(aligned_size(len, align)), len)?
+        };
+        self.live += 1;
+        Some(ptr)
     }
 
     /// Frees the live allocation of this length. False, and nothing changes, if none is there.
@@ -467,9 +491,14 @@ impl<M: LinearMemory> PageSlab<M> {
         let at = slab.locate(ptr);
         if slab.holds(at, ptr, len) {
             self.free_slot(slab, at, ptr);
-            return true;
+        } else if !self.free_run(ptr, len) {
+            return false;
         }
-        self.free_run(ptr, len)
+        self.live -= 1;
+        if self.live == 0 {
+            self.start_over();
+        }
+        true
     }
 
     /// [`MemoryController::realloc`] that aligns the block to `align`, known to be valid, if it moves it.
@@ -507,24 +536,24 @@ impl<M: LinearMemory> PageSlab<M> {
             .ok_or_else(|| self.fault(ptr, old_len))?;
         let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
-        if new_len >= old_len.min(FRAME)
-            && (self.runs.resize(head, from, to) || self.runs.grow_behind(head, from, to))
-        {
-            self.set_live(head, to, new_len);
-            return Ok(ptr);
-        }
-        // A run that grows will often grow again: it moves to where there is room behind it.
-        let roomy = if to > from && align <= FRAME {
-            self.runs.take_roomy(to)
-        } else {
-            None
-        };
-        if let Some(new) = roomy {
-            self.set_live(new, to, new_len);
-            let new = self.runs.map().offset(new);
-            self.copy(ptr, new, old_len);
-            self.runs.recycle(head, from);
-            return Ok(new);
+        if new_len >= old_len.min(FRAME) {
+            let new = match self.resize_run(head, from, to, align) {
+                None if to > from => {
+                    self.reclaim();
+                    let again = self.resize_run(head, from, to, align);
+                    again.or_else(|| self.runs.grow_behind(head, from, to).then_some(head))
+                }
+                new => new,
+            };
+            if let Some(new) = new {
+                self.set_live(new, to, new_len);
+                let new_ptr = self.runs.map().offset(new);
+                if new != head {
+                    self.copy(ptr, new_ptr, old_len);
+                    self.runs.recycle(head, from);
+                }
+                return Ok(new_ptr);
+            }
         }
         let moved = self.move_block(ptr, old_len, new_len, align);
         if moved.is_err() && self.runs.resize(head, from, to) {
@@ -532,6 +561,20 @@ impl<M: LinearMemory> PageSlab<M> {
             return Ok(ptr);
         }
         moved
+    }
+
+    /// Makes a live run shorter or longer within the memory that the heap has: where it is, or else, if it is to
+    /// be longer, where there is room for more still, since a run that grows will often grow again. The run's first
+    /// frame then.
+    fn resize_run(&mut self, head: u32, from: u32, to: u32, align: u32) -> Option<u32> {
+        if self.runs.resize(head, from, to) {
+            Some(head)
+        } else if align <= FRAME {
+            self.cuts = self.cuts.saturating_add(1);
+            self.runs.take_roomy(to)
+        } else {
+            None
+        }
     }
 
     /// Allocates anew, copies and frees the old block.

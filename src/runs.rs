@@ -436,6 +436,23 @@ impl<M: LinearMemory> Runs<M> {
         self.memory.address(self.map.offset(frame))
     }
 
+    /// Moves the map to the front of the heap, if there is room: the rest is then free in one piece, if it is free.
+    pub(crate) fn settle(&mut self) {
+        let frames = self.map.frames();
+        let front = self.tiles().find(|&(_, kind, _)| kind != Kind::Foreign);
+        let home = self.map.home(self.memory.address(0));
+        if let (Some((head, Kind::Free, length)), Some(home)) = (front, home)
+            && length >= frames
+        {
+            self.unlink(head);
+            self.cut(head, length, frames);
+            let entries = self.address(head + GUARD_FRAMES);
+            // SAFETY: the run was just taken, and holds `capacity` entries behind its guard by `frames_for`.
+            unsafe { self.map.relocate(entries.cast(), self.map.capacity(), 0) };
+            self.release(home, frames);
+        }
+    }
+
     /// Whether the heap's last frame is the last of the memory.
     fn at_end(&self) -> bool {
         self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.memory.size()

@@ -24,6 +24,11 @@ const LENS: [u32; 9] = [
 /// More blocks than there will be: in a guest, this allocation must not come when memory is full.
 const MANY: usize = 50_000;
 
+/// How many pages may be left that a full heap of `pages` cannot grow into, since its map would need them all.
+fn most_left(pages: u32) -> u32 {
+    pages / 32
+}
+
 /// Allocates until memory is exhausted, and writes to the first and the last byte of each block.
 fn fill(heap: &mut PageSlab<impl LinearMemory>, blocks: &mut Vec<(u32, u32)>) {
     for len in LENS {
@@ -126,7 +131,11 @@ mod of_4_gib {
     fn is_filled_to_the_last_page_and_goes_on() {
         let mut heap = PageSlab::new(memory());
         assert_fills_twice(&mut heap, &mut Vec::with_capacity(MANY));
-        assert_eq!(heap.memory().size(), MAX_PAGES);
+        assert!(
+            MAX_PAGES - heap.pages() <= most_left(MAX_PAGES),
+            "{} pages",
+            heap.pages()
+        );
     }
 
     #[test]
@@ -135,7 +144,11 @@ mod of_4_gib {
         memory.foreign_grows(65_000);
         let mut heap = PageSlab::new(memory.clone());
         assert_fills_twice(&mut heap, &mut Vec::with_capacity(MANY));
-        assert_eq!(heap.pages(), 536);
+        assert!(
+            536 - heap.pages() <= most_left(536),
+            "{} pages",
+            heap.pages()
+        );
         memory.assert_foreign_untouched();
     }
 

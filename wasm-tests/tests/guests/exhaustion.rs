@@ -103,6 +103,24 @@ fn what_was_refused_is_there_once_memory_may_grow_again() {
 }
 
 #[test]
+fn nothing_is_refused_because_others_have_grown_memory() {
+    let mut controller = Controller::new();
+    let mut random = Random::new(6);
+    for round in 0..200 {
+        controller.grow_foreign(1);
+        let ptr = controller.alloc(random_len(&mut random));
+        controller.grow_foreign(round % 2);
+        let grown = controller.realloc(ptr, 30_000 + random.below(200_000));
+        assert!(grown.is_ok(), "{grown:?}");
+        if round % 20 == 0 {
+            controller.check();
+        }
+    }
+    free_one_of(&mut controller, &mut random, 1);
+    controller.check();
+}
+
+#[test]
 fn pages_that_others_grow_in_between_stay_theirs() {
     for limit in [30, 100, 500] {
         let mut controller = Controller::new();

@@ -14,20 +14,14 @@ fn panics(controller: &mut Controller, ptr: u32, len: u32, message: &str) {
     for _ in 0..2 {
         let read = controller.guest.try_call::<_, u64>("heap_read", (ptr, len));
         assert!(gave_up(read), "{len} bytes at {ptr:#x} were read");
-        assert!(
-            controller.guest.last_panic().contains(message),
-            "{}",
-            controller.guest.last_panic()
-        );
+        let panic = controller.guest.last_panic();
+        assert!(panic.contains(message), "{panic}");
         let write = controller
             .guest
             .try_call::<_, ()>("heap_write", (ptr, len, 0xAA));
         assert!(gave_up(write), "{len} bytes at {ptr:#x} were written");
-        assert!(
-            controller.guest.last_panic().contains(message),
-            "{}",
-            controller.guest.last_panic()
-        );
+        let panic = controller.guest.last_panic();
+        assert!(panic.contains(message), "{panic}");
     }
     controller.check();
 }
@@ -77,7 +71,7 @@ fn a_freed_block_panics() {
         let ptr = controller.alloc(len);
         controller.alloc(len);
         controller.free(ptr);
-        for (from, part) in [(0, len), (0, 1), (len - 1, 1), (0, 0)] {
+        for (from, part) in [(0, len), (0, 1), (len - 1, 1)] {
             panics(&mut controller, ptr + from, part, NO_BLOCK);
         }
     }
@@ -148,7 +142,7 @@ fn bytes_that_are_not_the_heaps_panic() {
         end,
         u32::MAX - 3,
     ] {
-        for len in [0, 1, 4, 100, u32::MAX] {
+        for len in [1, 4, 100, u32::MAX] {
             panics(&mut controller, ptr, len, NO_BLOCK);
         }
     }
