@@ -436,20 +436,28 @@ impl<M: LinearMemory> Runs<M> {
         self.memory.address(self.map.offset(frame))
     }
 
-    /// Moves the map to the front of the heap, if there is room: the rest is then free in one piece, if it is free.
+    /// Moves the map to the front of the heap, if that is free: the rest is then free in one piece, if it is free.
     pub(crate) fn settle(&mut self) {
-        let frames = self.map.frames();
         let front = self.tiles().find(|&(_, kind, _)| kind != Kind::Foreign);
-        let home = self.map.home(self.memory.address(0));
-        if let (Some((head, Kind::Free, length)), Some(home)) = (front, home)
+        let frames = self.map.frames();
+        if let Some((head, Kind::Free, length)) = front
             && length >= frames
         {
             self.unlink(head);
             self.cut(head, length, frames);
-            let entries = self.address(head + GUARD_FRAMES);
-            // SAFETY: the run was just taken, and holds `capacity` entries behind its guard by `frames_for`.
-            unsafe { self.map.relocate(entries.cast(), self.map.capacity(), 0) };
-            self.release(home, frames);
+            self.move_map(head, self.map.capacity());
+        }
+    }
+
+    /// Moves the map to the internal run at `head`, which is as long as this capacity needs.
+    fn move_map(&mut self, head: u32, capacity: u32) {
+        let old = self.map.home(self.memory.address(0));
+        let frames = self.map.frames();
+        let entries = self.address(head + GUARD_FRAMES);
+        // SAFETY: the run is the caller's, and holds `capacity` entries behind its guard by `frames_for`.
+        unsafe { self.map.relocate(entries.cast(), capacity, 0) };
+        if let Some(old) = old {
+            self.release(old, frames);
         }
     }
 
@@ -461,11 +469,7 @@ impl<M: LinearMemory> Runs<M> {
     /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory.
     /// False if it cannot grow.
     pub(crate) fn grow(&mut self, frames: u32) -> bool {
-        let tail = self
-            .free_before(self.map.count())
-            .filter(|_| self.at_end())
-            .map_or(0, |(_, tail)| tail);
-        self.grow_by(frames, tail, true) || self.grow_by(frames, tail, false)
+        self.grow_by(frames, true) || self.grow_by(frames, false)
     }
 
     /// Grows memory behind the live run of `from` frames at `head` until it can have `to`. False if it is not
@@ -484,37 +488,48 @@ impl<M: LinearMemory> Runs<M> {
         self.grow(to - from) && self.resize(head, from, to)
     }
 
-    /// Grows memory so that `tail` free frames at its end become at least `frames`, by a little more than
-    /// needed if `ahead`, and tells whether that was possible.
-    fn grow_by(&mut self, frames: u32, tail: u32, ahead: bool) -> bool {
+    /// Grows memory so that the free frames at its end become at least `frames`, by a little more than needed if
+    /// `ahead`, and tells whether that was possible.
+    fn grow_by(&mut self, frames: u32, ahead: bool) -> bool {
         let end = self.memory.size();
-        let first = if self.map.count() == 0 {
-            end
-        } else {
-            self.map.first_page()
-        };
+        let is_first = self.map.count() == 0;
+        let first = if is_first { end } else { self.map.first_page() };
         let room = (MAX_PAGES - end).min(self.limit - self.held);
         let spare = if ahead {
             self.held / PAGES_PER_SPARE
         } else {
             0
         };
-        let mut pages = (frames - tail.min(frames))
-            .div_ceil(FRAMES_PER_PAGE)
-            .max(spare)
-            .max(1);
+        // The map's entries for this many more pages, at best for some to come as well.
+        let capacity_for = |pages: u32| {
+            let total = end - first + pages;
+            let total = if ahead {
+                total + total.div_ceil(2)
+            } else {
+                total
+            };
+            total.min(MAX_PAGES - first) * FRAMES_PER_PAGE
+        };
+        let fits = |pages: u32, capacity: u32| (end - first + pages) * FRAMES_PER_PAGE <= capacity;
+        let pages_for = |frames: u32| frames.div_ceil(FRAMES_PER_PAGE).max(spare).max(1);
+
+        if !is_first && !fits(pages_for(frames), self.map.capacity()) {
+            // Within what is free the map is less in the way than at the front of the new pages.
+            let capacity = capacity_for(pages_for(frames));
+            if let Some(head) = self.take(Map::frames_for(capacity)) {
+                self.move_map(head, capacity);
+            }
+        }
+        let tail = self
+            .free_before(self.map.count())
+            .filter(|_| self.at_end())
+            .map_or(0, |(_, tail)| tail);
+        let mut pages = pages_for(frames - tail.min(frames));
         let mut capacity = 0;
-        if (end - first + pages) * FRAMES_PER_PAGE > self.map.capacity() {
-            // The map moves to the front of the new pages, and must describe them too, at best with some to come.
+        if !fits(pages, self.map.capacity()) {
             loop {
-                let total = end - first + pages;
-                let total = if ahead {
-                    total + total.div_ceil(2)
-                } else {
-                    total
-                };
-                capacity = total.min(MAX_PAGES - first) * FRAMES_PER_PAGE;
-                let needed = (frames + Map::frames_for(capacity)).div_ceil(FRAMES_PER_PAGE);
+                capacity = capacity_for(pages);
+                let needed = pages_for(u32::from(end == 0) + frames + Map::frames_for(capacity));
                 if needed <= pages {
                     break;
                 }

@@ -209,17 +209,14 @@ mod limits {
     #[test]
     fn are_reached_to_nearly_the_last_page() {
         for limit in [1, 2, 3, 5, 8, 17, 64, 100, 200] {
-            for len in [16, 100, 5000, 60_000] {
+            for len in [16, 100, 5000] {
                 let mut model = Model::with_limit(Scripted::new(), limit);
                 while model.try_alloc(len, None).is_ok() {}
-                assert!(
-                    limit - model.heap.pages() <= limit / 32,
-                    "{} of {limit} pages",
-                    model.heap.pages()
-                );
+                let pages = model.heap.pages();
+                assert!(limit - pages <= limit / 32, "{pages} of {limit} pages");
                 let bytes: u32 = model.live().map(|(_, len)| len).sum();
                 assert!(
-                    bytes > limit * PAGE / 2 || len > PAGE / 2,
+                    bytes > limit * PAGE / 2,
                     "only {bytes} bytes in {limit} pages"
                 );
             }

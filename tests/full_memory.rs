@@ -92,9 +92,10 @@ fn assert_fills_twice<M: LinearMemory>(heap: &mut PageSlab<M>, blocks: &mut Vec<
     heap.check_invariants();
     fill(heap, blocks);
     assert_eq!(heap.pages(), pages);
-    assert_eq!(
-        blocks.iter().filter(|block| block.1 == LENS[0]).count(),
-        longest
+    let again = blocks.iter().filter(|block| block.1 == LENS[0]).count();
+    assert!(
+        again >= longest,
+        "{again} of the longest blocks, and {longest} before"
     );
     for (ptr, len) in blocks.drain(..) {
         assert_eq!(heap.free(ptr, len), Ok(()));
@@ -109,14 +110,17 @@ fn is_filled_until_grow_is_refused_and_goes_on() {
     let mut blocks = Vec::with_capacity(MANY);
     let mut heap = PageSlab::new(memory());
     fill(&mut heap, &mut blocks);
-    assert_eq!(
-        core::arch::wasm32::memory_grow::<0>(1),
-        usize::MAX,
-        "memory can still grow"
+    let is_refused = |_: &u32| core::arch::wasm32::memory_grow::<0>(1) == usize::MAX;
+    let left = (0..).find(is_refused).expect("memory ends");
+    assert!(
+        left <= most_left(heap.pages()),
+        "{left} pages are left behind {}",
+        heap.pages()
     );
     for (ptr, len) in blocks.drain(..) {
         assert_eq!(heap.free(ptr, len), Ok(()));
     }
+    // Now every grow is refused.
     assert_fills_twice(&mut heap, &mut blocks);
     drop(reserve);
 }

@@ -173,6 +173,26 @@ mod free_and_realloc {
         });
     }
 
+    /// What held metadata or a slab and is free again was never an allocation that began there.
+    #[test]
+    fn of_frames_that_served_the_heap_itself() {
+        for len in [100, 5000, 9 * FRAME] {
+            let mut model = Model::new(Scripted::new());
+            for pages in 1..8 {
+                let ptr = model.alloc(len);
+                model.free(ptr);
+                model.alloc(pages * PAGE);
+                for frame in 0..model.memory.size() * PAGE / FRAME {
+                    let ptr = frame * FRAME;
+                    if !model.is_live_at(ptr) {
+                        model.refuses_wrong(ptr, 3);
+                    }
+                }
+            }
+            model.assert_works();
+        }
+    }
+
     #[test]
     fn of_an_interior_pointer() {
         on_each_block(|model, ptr, len| {

@@ -173,6 +173,8 @@ fn config() -> Config {
         } else {
             cases
         },
+        // Whoever needs a shorter case than these find can ask for more by PROPTEST_MAX_SHRINK_ITERS.
+        max_shrink_iters: given.max_shrink_iters.min(2000),
         // A guest has no directory to keep failures in. The case is printed, and can be made a test.
         failure_persistence: None,
         ..given
