@@ -8,7 +8,7 @@
 use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
-use crate::runs::Runs;
+use crate::runs::{MAX_CACHED_FRAMES, Runs};
 use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, SlabPtr, Slot, shape};
 use crate::{Error, Result};
 use core::num::NonZeroU32;
@@ -17,7 +17,7 @@ use core::num::NonZeroU32;
 const CLASSES: usize = DESCRIPTORS as usize + 1;
 
 /// How many empty slabs are kept at most, besides the current ones.
-const MAX_EMPTY: u32 = 128;
+const MAX_EMPTY: u32 = 64;
 
 /// How many runs must have been cut since the heap last started over, before it does so again. A guest that allocates
 /// and frees a single block in turn cuts none.
@@ -379,7 +379,9 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
-    /// Gives back to the runs whatever is only kept for speed.
+    /// Gives back to the runs whatever is only kept for speed: when nothing else will do, and when a long run comes or
+    /// goes. Such a run needs room in one piece, and what is kept would lie in the middle of it: without this, a
+    /// heap in which the same is done over and over would grow for a long time.
     fn reclaim(&mut self) {
         // The slabs of descriptors come last, when the descriptors of others are free.
         for index in 0..CLASSES {
@@ -417,10 +419,13 @@ impl<M: LinearMemory> PageSlab<M> {
                 runs.take_aligned(frames, align)
             }
         };
-        if let Some(head) = search(&mut self.runs) {
+        if frames > MAX_CACHED_FRAMES {
+            self.reclaim();
+        } else if let Some(head) = search(&mut self.runs) {
             return Some(head);
+        } else {
+            self.reclaim();
         }
-        self.reclaim();
         if let Some(head) = search(&mut self.runs) {
             return Some(head);
         }
@@ -467,6 +472,9 @@ impl<M: LinearMemory> PageSlab<M> {
         let run = self.live_run(ptr, len);
         if let Some((head, frames)) = run {
             self.runs.recycle(head, frames);
+            if frames > MAX_CACHED_FRAMES {
+                self.reclaim();
+            }
         }
         run.is_some()
     }

@@ -17,10 +17,10 @@ use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 const BINS: usize = step(MAX_FRAMES) as usize + 1;
 
 /// The longest run that is cached, in frames.
-const MAX_CACHED_FRAMES: u32 = 64;
+pub(crate) const MAX_CACHED_FRAMES: u32 = 64;
 
 /// How many runs are cached at most, which bounds the time that emptying the cache takes.
-const MAX_CACHED: u32 = 128;
+const MAX_CACHED: u32 = 64;
 
 /// One list per bin, then one per length of cached runs (the one for length 0 is never used).
 const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;

@@ -56,7 +56,7 @@ fn suspicious_lens(ptr: u32) -> [u32; 12] {
         u32::MAX,
         ptr,
         ptr | page,
-        ptr % page | page,
+        (ptr % page) | page,
         page | 2,
     ]
 }
@@ -208,7 +208,7 @@ mod free_and_realloc {
                 1024,
                 1025,
                 2048,
-                len / 2 & !15,
+                (len / 2) & !15,
                 len.saturating_sub(1),
             ];
             for inside in inside
