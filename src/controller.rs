@@ -19,8 +19,7 @@ const CLASSES: usize = DESCRIPTORS as usize + 1;
 /// How many empty slabs are kept at most, besides the current ones.
 const MAX_EMPTY: u32 = 64;
 
-/// How many runs must have been cut since the heap last started over, before it does so again. A guest that allocates
-/// and frees a single block in turn cuts none.
+/// How many runs must have been cut before it is worth a look whether nothing is live.
 const MIN_CUTS: u32 = 8;
 
 /// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is
@@ -102,7 +101,8 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
-/// - **C3**: `empty` counts the slabs in lists of empty slabs, and `live` the live allocations.
+/// - **C3**: `empty` counts the slabs in lists of empty slabs; `busy` counts the live runs, and the guest's slabs that have live slots
+///   and are not current.
 pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(crate) current: [SlabPtr; CLASSES],
@@ -110,8 +110,8 @@ pub struct PageSlab<M> {
     pub(crate) partial: [SlabPtr; CLASSES],
     pub(crate) empties: [SlabPtr; CLASSES],
     pub(crate) empty: u32,
-    pub(crate) live: u32,
-    /// Runs taken, other than from the cache, since the heap last started over.
+    pub(crate) busy: u32,
+    /// Runs cut, and not taken from the cache, since the last look whether nothing is live.
     cuts: u32,
 }
 
@@ -143,7 +143,7 @@ impl<M> PageSlab<M> {
             partial: [SlabPtr::EMPTY; CLASSES],
             empties: [SlabPtr::EMPTY; CLASSES],
             empty: 0,
-            live: 0,
+            busy: 0,
             cuts: 0,
         }
     }
@@ -274,22 +274,44 @@ impl<M: LinearMemory> PageSlab<M> {
         let mut slab = if !self.partial[index].is_empty() {
             let slab = self.partial[index];
             Self::unlink(&mut self.partial[index], slab);
+            self.busy -= is_guests(index);
             slab
         } else if !self.empties[index].is_empty() {
             self.take_empty(index)
         } else {
             self.new_slab(class)?
         };
-        let mut retired = core::mem::replace(&mut self.current[index], slab);
         slab.appoint();
-        if !retired.is_empty() {
-            retired.retire();
-            // While a slab of descriptors was made, reclaiming may have freed some in the one that was full.
-            if !retired.is_full() {
-                Self::link(&mut self.partial[index], retired);
-            }
-        }
+        self.replace_current(index, slab);
         slab.pop(len)
+    }
+
+    /// Makes another slab the current one of its class, and puts the previous one where it belongs.
+    fn replace_current(&mut self, index: usize, slab: SlabPtr) {
+        let mut retired = core::mem::replace(&mut self.current[index], slab);
+        if retired.is_empty() {
+            return;
+        }
+        retired.retire();
+        if retired.live() == 0 {
+            self.keep_empty(index, retired);
+            return;
+        }
+        self.busy += is_guests(index);
+        // For a slab of descriptors: while another was made, reclaiming may have freed some in the one that was full.
+        if !retired.is_full() {
+            Self::link(&mut self.partial[index], retired);
+        }
+    }
+
+    /// Keeps an empty slab, if there is room for it.
+    fn keep_empty(&mut self, index: usize, slab: SlabPtr) {
+        if self.empty < MAX_EMPTY {
+            self.empty += 1;
+            Self::link(&mut self.empties[index], slab);
+        } else {
+            self.destroy(slab);
+        }
     }
 
     fn take_empty(&mut self, index: usize) -> SlabPtr {
@@ -370,12 +392,8 @@ impl<M: LinearMemory> PageSlab<M> {
         }
         if pushed.is_empty {
             Self::unlink(&mut self.partial[index], slab);
-            if self.empty < MAX_EMPTY {
-                self.empty += 1;
-                Self::link(&mut self.empties[index], slab);
-            } else {
-                self.destroy(slab);
-            }
+            self.keep_empty(index, slab);
+            self.leave_busy(is_guests(index));
         }
     }
 
@@ -398,12 +416,23 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.flush();
     }
 
-    /// Starts over, since nothing is live: gives up what was kept, so that what comes next finds the heap as a fresh one.
-    #[cold]
-    #[inline(never)]
-    fn start_over(&mut self) {
-        if self.cuts >= MIN_CUTS {
-            self.cuts = 0;
+    /// Counts down what is busy. If only current slabs can have live slots then, they are retired, so that what is freed in
+    /// them is counted as well; and if nothing is live at all, gives up all that is kept and moves the map out of the way:
+    /// what comes next finds the heap as a fresh one.
+    fn leave_busy(&mut self, count: u32) {
+        self.busy -= count;
+        let guests = 0..DESCRIPTORS as usize;
+        if self.busy > 0 || count == 0 {
+            return;
+        }
+        if self.cuts < MIN_CUTS && !guests.clone().all(|index| self.current[index].is_empty()) {
+            return;
+        }
+        self.cuts = 0;
+        for index in guests {
+            self.replace_current(index, SlabPtr::EMPTY);
+        }
+        if self.busy == 0 {
             self.reclaim();
             self.runs.settle();
         }
@@ -429,8 +458,11 @@ impl<M: LinearMemory> PageSlab<M> {
         if let Some(head) = search(&mut self.runs) {
             return Some(head);
         }
-        if self.runs.grow(frames + align - 1) {
-            return search(&mut self.runs);
+        // Once is enough, unless others grow the memory in between.
+        while self.runs.grow(frames + align - 1) {
+            if let Some(head) = search(&mut self.runs) {
+                return Some(head);
+            }
         }
         if align == 1 {
             self.runs.take_hidden(frames)
@@ -456,6 +488,7 @@ impl<M: LinearMemory> PageSlab<M> {
             None => self.take_frames(frames, (align >> FRAME_SHIFT).max(1))?,
         };
         self.set_live(head, frames, len);
+        self.busy += 1;
         NonZeroU32::new(self.runs.map().offset(head))
     }
 
@@ -475,6 +508,7 @@ impl<M: LinearMemory> PageSlab<M> {
             if frames > MAX_CACHED_FRAMES {
                 self.reclaim();
             }
+            self.leave_busy(1);
         }
         run.is_some()
     }
@@ -488,7 +522,6 @@ impl<M: LinearMemory> PageSlab<M> {
         } else {
             self.alloc_slot(class_of(aligned_size(len, align)), len)?
         };
-        self.live += 1;
         Some(ptr)
     }
 
@@ -501,10 +534,6 @@ impl<M: LinearMemory> PageSlab<M> {
             self.free_slot(slab, at, ptr);
         } else if !self.free_run(ptr, len) {
             return false;
-        }
-        self.live -= 1;
-        if self.live == 0 {
-            self.start_over();
         }
         true
     }
@@ -607,6 +636,11 @@ impl<M: LinearMemory> PageSlab<M> {
                 .copy_from_nonoverlapping(self.address(from), len as usize)
         };
     }
+}
+
+/// 1 for a class of the guest's slots, 0 for that of the descriptors, which are not live by themselves.
+fn is_guests(index: usize) -> u32 {
+    u32::from(index < DESCRIPTORS as usize)
 }
 
 /// How many frames a run of `len` bytes has.

@@ -545,6 +545,16 @@ impl<M: LinearMemory> Runs<M> {
         let Some(previous) = self.memory.grow(pages) else {
             return false;
         };
+        // If others have grown the memory since its size was read, a map must cover theirs too.
+        let first = if is_first { previous } else { first };
+        let covered = (previous - first + pages) * FRAMES_PER_PAGE;
+        if covered > capacity.max(self.map.capacity()) {
+            capacity = covered;
+            if Map::frames_for(capacity) >= pages * FRAMES_PER_PAGE {
+                // Not even the map fits into these pages: they are given up, and the next ones asked for.
+                return self.grow_by(frames, ahead);
+            }
+        }
         self.held += pages;
         self.adopt(previous, pages, capacity);
         true
