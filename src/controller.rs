@@ -20,7 +20,7 @@ const CLASSES: usize = DESCRIPTORS as usize + 1;
 const MAX_EMPTY: u32 = 64;
 
 /// How many runs must have been cut before it is worth a look whether nothing is live.
-const MIN_CUTS: u32 = 8;
+const MIN_CUTS: u32 = 24;
 
 /// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is
 /// given back.
@@ -113,6 +113,8 @@ pub struct PageSlab<M> {
     pub(crate) busy: u32,
     /// Runs cut, and not taken from the cache, since the last look whether nothing is live.
     cuts: u32,
+    /// Whether nothing is live and no slab is current, so that the heap may start over.
+    is_idle: bool,
 }
 
 #[cfg(unix)]
@@ -145,6 +147,7 @@ impl<M> PageSlab<M> {
             empty: 0,
             busy: 0,
             cuts: 0,
+            is_idle: false,
         }
     }
 
@@ -270,6 +273,7 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
+        self.start_over_if_idle();
         let index = class as usize;
         let mut slab = if !self.partial[index].is_empty() {
             let slab = self.partial[index];
@@ -417,8 +421,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Counts down what is busy. If only current slabs can have live slots then, they are retired, so that what is freed in
-    /// them is counted as well; and if nothing is live at all, gives up all that is kept and moves the map out of the way:
-    /// what comes next finds the heap as a fresh one.
+    /// them is counted as well; and if nothing is live at all, the heap is idle.
     fn leave_busy(&mut self, count: u32) {
         self.busy -= count;
         let guests = 0..DESCRIPTORS as usize;
@@ -432,9 +435,23 @@ impl<M: LinearMemory> PageSlab<M> {
         for index in guests {
             self.replace_current(index, SlabPtr::EMPTY);
         }
-        if self.busy == 0 {
+        self.is_idle = self.busy == 0;
+    }
+
+    /// If nothing is live, starts over: forgets all slabs and runs, so that what comes next finds the heap as a fresh
+    /// one and takes no more pages than it did the first time. Only now that something is allocated again: until then
+    /// a double free is still told from a pointer that was never handed out.
+    fn start_over_if_idle(&mut self) {
+        if !self.is_idle {
+            return;
+        }
+        self.is_idle = false;
+        if self.runs.start_over() {
+            let none = [SlabPtr::EMPTY; CLASSES];
+            (self.current, self.partial, self.empties) = (none, none, none);
+            self.empty = 0;
+        } else {
             self.reclaim();
-            self.runs.settle();
         }
     }
 
@@ -477,6 +494,7 @@ impl<M: LinearMemory> PageSlab<M> {
         if align > PAGE {
             return None;
         }
+        self.start_over_if_idle();
         let frames = frames_of(len);
         let cached = if align <= FRAME {
             self.runs.take_cached(frames)

@@ -25,7 +25,7 @@ const MAX_CACHED: u32 = 64;
 /// One list per bin, then one per length of cached runs (the one for length 0 is never used).
 const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
 
-/// A memory that has grown by this many pages asks for one more than it needs at a time, and so on.
+/// A heap of this many pages asks for at least one at a time, one of twice as many for two, and so on.
 const PAGES_PER_SPARE: u32 = 16;
 
 /// The heap as runs of frames.
@@ -36,7 +36,8 @@ const PAGES_PER_SPARE: u32 = 16;
 /// - **R2**: no two free runs are neighbours.
 /// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
 ///   once; a bin's bit is set exactly if the bin has a run.
-/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it.
+/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: in the map, all
+///   but the foreign ones, and the spare ones behind the map.
 pub(crate) struct Runs<M> {
     memory: M,
     map: Map,
@@ -50,6 +51,10 @@ pub(crate) struct Runs<M> {
     held: u32,
     /// How many it may hold.
     limit: u32,
+    /// Of the pages held, those that are not in the map: the heap has started over and not come to them again. They follow
+    /// each other from `spare_start` on.
+    spare: u32,
+    spare_start: u32,
 }
 
 /// The bin in which a free run of this length is kept.
@@ -76,6 +81,8 @@ impl<M> Runs<M> {
             cached: 0,
             held: 0,
             limit,
+            spare: 0,
+            spare_start: 0,
         }
     }
 
@@ -292,7 +299,9 @@ impl<M> Runs<M> {
 
     /// Frees a run that an allocation or a slab had: into the cache if it is short and there is room.
     pub(crate) fn recycle(&mut self, head: u32, frames: u32) {
-        let tag = Tag::new(Kind::Cached, frames).freed();
+        let was_live = self.map.entry(head).tag.is(Kind::Live);
+        let tag = Tag::new(Kind::Cached, frames);
+        let tag = if was_live { tag.freed() } else { tag };
         if frames <= MAX_CACHED_FRAMES && self.cached < MAX_CACHED {
             self.cached += 1;
             self.push(BINS + frames as usize, head, tag);
@@ -393,7 +402,7 @@ impl<M> Runs<M> {
         }
         assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
         assert_eq!(
-            (end - foreign).div_ceil(FRAMES_PER_PAGE),
+            (end - foreign).div_ceil(FRAMES_PER_PAGE) + self.spare,
             self.held,
             "R4: the pages held are miscounted"
         );
@@ -436,17 +445,21 @@ impl<M: LinearMemory> Runs<M> {
         self.memory.address(self.map.offset(frame))
     }
 
-    /// Moves the map to the front of the heap, if that is free: the rest is then free in one piece, if it is free.
-    pub(crate) fn settle(&mut self) {
-        let front = self.tiles().find(|&(_, kind, _)| kind != Kind::Foreign);
-        let frames = self.map.frames();
-        if let Some((head, Kind::Free, length)) = front
-            && length >= frames
-        {
-            self.unlink(head);
-            self.cut(head, length, frames);
-            self.move_map(head, self.map.capacity());
+    /// Starts over: forgets all runs, and keeps only the pages. Whatever is done next then goes as it would in a fresh
+    /// heap, only that pages come from those kept before memory grows. False, and nothing changes, if pages of others lie in between.
+    ///
+    /// Nothing is live, and the caller forgets all slabs.
+    pub(crate) fn start_over(&mut self) -> bool {
+        let is_whole = self.map.count() / FRAMES_PER_PAGE + self.spare == self.held;
+        if is_whole {
+            self.spare = self.held;
+            self.spare_start = self.map.first_page();
+            self.map = Map::new();
+            self.lists = [NONE; LISTS];
+            self.filled = Bitmap::EMPTY;
+            self.cached = 0;
         }
+        is_whole
     }
 
     /// Moves the map to the internal run at `head`, which is as long as this capacity needs.
@@ -463,7 +476,40 @@ impl<M: LinearMemory> Runs<M> {
 
     /// Whether the heap's last frame is the last of the memory.
     fn at_end(&self) -> bool {
-        self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.memory.size()
+        self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.end()
+    }
+
+    /// Where the next pages come from: the first spare one, or the end of memory.
+    fn end(&self) -> u32 {
+        if self.spare > 0 {
+            self.spare_start
+        } else {
+            self.memory.size()
+        }
+    }
+
+    /// Takes `pages` new pages, from the spare ones and then from memory: the first, and how many they are. They are
+    /// fewer if others grow the memory at the same time.
+    fn obtain(&mut self, pages: u32) -> Option<(u32, u32)> {
+        let first = self.end();
+        let fresh = pages.saturating_sub(self.spare);
+        if fresh > 0 {
+            let previous = self.memory.grow(fresh)?;
+            self.held += fresh;
+            if previous != first + self.spare {
+                self.give_up_spare();
+                return Some((previous, fresh));
+            }
+        }
+        self.spare -= pages - fresh;
+        self.spare_start += pages - fresh;
+        Some((first, pages))
+    }
+
+    /// Leaves the spare pages to others: where they lie they cannot be used.
+    fn give_up_spare(&mut self) {
+        self.held -= self.spare;
+        self.spare = 0;
     }
 
     /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory.
@@ -491,14 +537,15 @@ impl<M: LinearMemory> Runs<M> {
     /// Grows memory so that the free frames at its end become at least `frames`, by a little more than needed if
     /// `ahead`, and tells whether that was possible.
     fn grow_by(&mut self, frames: u32, ahead: bool) -> bool {
-        let end = self.memory.size();
+        let end = self.end();
         let is_first = self.map.count() == 0;
         let first = if is_first { end } else { self.map.first_page() };
-        let room = (MAX_PAGES - end).min(self.limit - self.held);
-        let spare = if ahead {
-            self.held / PAGES_PER_SPARE
+        let used = self.held - self.spare;
+        let room = (MAX_PAGES - end).min(self.limit - used);
+        let least = if ahead {
+            (used / PAGES_PER_SPARE).max(1)
         } else {
-            0
+            1
         };
         // The map's entries for this many more pages, at best for some to come as well.
         let capacity_for = |pages: u32| {
@@ -511,7 +558,7 @@ impl<M: LinearMemory> Runs<M> {
             total.min(MAX_PAGES - first) * FRAMES_PER_PAGE
         };
         let fits = |pages: u32, capacity: u32| (end - first + pages) * FRAMES_PER_PAGE <= capacity;
-        let pages_for = |frames: u32| frames.div_ceil(FRAMES_PER_PAGE).max(spare).max(1);
+        let pages_for = |frames: u32| frames.div_ceil(FRAMES_PER_PAGE).max(least);
 
         if !is_first && !fits(pages_for(frames), self.map.capacity()) {
             // Within what is free the map is less in the way than at the front of the new pages.
@@ -542,21 +589,30 @@ impl<M: LinearMemory> Runs<M> {
         if pages > room {
             return false;
         }
-        let Some(previous) = self.memory.grow(pages) else {
+        if self.spare > 0 && pages > self.spare && end + self.spare != self.memory.size() {
+            // Others have grown the memory behind the spare pages. These come first, as far as they go.
+            pages = self.spare;
+            capacity = if fits(pages, self.map.capacity()) {
+                0
+            } else {
+                capacity_for(pages)
+            };
+        }
+        let Some((page, pages)) = self.obtain(pages) else {
             return false;
         };
-        // If others have grown the memory since its size was read, a map must cover theirs too.
-        let first = if is_first { previous } else { first };
-        let covered = (previous - first + pages) * FRAMES_PER_PAGE;
+        // If others have grown the memory since its size was read, the map must cover theirs too.
+        let first = if is_first { page } else { first };
+        let covered = (page - first + pages) * FRAMES_PER_PAGE;
         if covered > capacity.max(self.map.capacity()) {
             capacity = covered;
-            if Map::frames_for(capacity) >= pages * FRAMES_PER_PAGE {
-                // Not even the map fits into these pages: they are given up, and the next ones asked for.
-                return self.grow_by(frames, ahead);
-            }
         }
-        self.held += pages;
-        self.adopt(previous, pages, capacity);
+        if capacity > 0 && Map::frames_for(capacity) + 1 > pages * FRAMES_PER_PAGE {
+            // Not even the map fits into these pages: they are given up, and others asked for.
+            self.held -= pages;
+            return self.grow_by(frames, ahead);
+        }
+        self.adopt(page, pages, capacity);
         true
     }
 
