@@ -560,30 +560,32 @@ impl<M: LinearMemory> Runs<M> {
         let fits = |pages: u32, capacity: u32| (end - first + pages) * FRAMES_PER_PAGE <= capacity;
         let pages_for = |frames: u32| frames.div_ceil(FRAMES_PER_PAGE).max(least);
 
-        if !is_first && !fits(pages_for(frames), self.map.capacity()) {
-            // Within what is free the map is less in the way than at the front of the new pages.
-            let capacity = capacity_for(pages_for(frames));
-            if let Some(head) = self.take(Map::frames_for(capacity)) {
-                self.move_map(head, capacity);
-            }
-        }
         let tail = self
             .free_before(self.map.count())
             .filter(|_| self.at_end())
             .map_or(0, |(_, tail)| tail);
         let mut pages = pages_for(frames - tail.min(frames));
+        // The capacity of a new map, if there has to be one, and whether it goes where there is room already: there it is
+        // less in the way than at the front of the new pages, which are then asked to hold it as well.
         let mut capacity = 0;
+        let mut within = false;
         if !fits(pages, self.map.capacity()) {
-            loop {
-                capacity = capacity_for(pages);
-                let needed = pages_for(u32::from(end == 0) + frames + Map::frames_for(capacity));
-                if needed <= pages {
-                    break;
+            capacity = capacity_for(pages);
+            let place = self.find(Map::frames_for(capacity));
+            within = place.is_some_and(|(head, length)| head + length < self.map.count());
+            if !within {
+                loop {
+                    let map = Map::frames_for(capacity);
+                    let needed = pages_for(u32::from(end == 0) + frames + map);
+                    if needed <= pages {
+                        break;
+                    }
+                    if needed > room {
+                        return false;
+                    }
+                    pages = needed;
+                    capacity = capacity_for(pages);
                 }
-                if needed > room {
-                    return false;
-                }
-                pages = needed;
             }
         }
         if pages > room {
@@ -606,6 +608,11 @@ impl<M: LinearMemory> Runs<M> {
         let covered = (page - first + pages) * FRAMES_PER_PAGE;
         if covered > capacity.max(self.map.capacity()) {
             capacity = covered;
+            within = false;
+        }
+        if within && let Some(head) = self.take(Map::frames_for(capacity)) {
+            self.move_map(head, capacity);
+            capacity = 0;
         }
         if capacity > 0 && Map::frames_for(capacity) + 1 > pages * FRAMES_PER_PAGE {
             // Not even the map fits into these pages: they are given up, and others asked for.

@@ -299,9 +299,10 @@ mod memory_use {
 
     #[test]
     fn of_a_run_is_its_frames_and_no_more() {
-        const FRAMES: u32 = 32 * 64;
+        const PAGES: u32 = rounds(32, 16);
+        const FRAMES: u32 = PAGES * PAGE / FRAME;
         for (len, frames) in [(11 * FRAME, 11), (11 * FRAME + 1, 12), (13 * FRAME - 1, 13)] {
-            let mut model = Model::with_limit(Scripted::new(), 32);
+            let mut model = Model::with_limit(Scripted::new(), PAGES);
             let taken = frames * count_until_exhausted(&mut model, len);
             assert!(taken <= FRAMES, "{taken} frames");
             assert!(
@@ -339,11 +340,13 @@ mod memory_use {
 
     #[test]
     fn of_emptied_slabs_serves_other_lengths() {
-        let mut model = Model::with_limit(Scripted::new(), 8);
-        for len in slot_sizes().into_iter().chain([9 * FRAME, 50_000, PAGE]) {
+        const PAGES: u32 = rounds(8, 4);
+        let mut model = Model::with_limit(Scripted::new(), PAGES);
+        let slots = slot_sizes().into_iter().step_by(rounds(1, 9) as usize);
+        for len in slots.chain([9 * FRAME, 50_000, PAGE]) {
             let count = count_until_exhausted(&mut model, len);
             assert!(
-                count * len > 8 * PAGE * 3 / 5,
+                count * len > PAGES * PAGE * 3 / 5,
                 "only {count} blocks of {len} bytes"
             );
             model.check();

@@ -159,7 +159,7 @@ impl Controller {
     /// The foreign party grows memory by this many pages, if it can, and writes to them.
     pub fn grow_foreign(&mut self, pages: u32) {
         let first: u32 = self.guest.call("grow_foreign", pages);
-        if first != u32::MAX {
+        if pages > 0 && first != u32::MAX {
             let bytes = first * PAGE..(first + pages) * PAGE;
             self.fill(bytes.start, bytes.end - bytes.start);
             self.foreign.push(bytes);
