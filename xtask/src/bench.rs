@@ -153,10 +153,10 @@ fn module() -> Result<String> {
         "json",
     ]);
     let messages = step::output("the comparison's module", command.args(WASM))?;
-    let executables = messages
+    let mut executables = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
     executables
-        .last()
+        .next_back()
         .context("cargo named no executable for the comparison")
 }
