@@ -93,7 +93,7 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// The allocator: a heap in a linear memory, with each `free` validated.
 ///
 /// It takes nothing from its memory before the first allocation. Dropping it drops the memory value; what
-/// [`WasmMemory`](crate::WasmMemory) has grown stays grown.
+/// `WasmMemory` has grown stays grown.
 ///
 /// Invariants, beside those of its runs and slabs:
 /// - **C1**: a slab's frames are a run of the slab's class's shape, and the map names the slab for each of

@@ -8,7 +8,7 @@
 //!
 //! # Use
 //!
-//! As the global allocator of a guest, in one line ([`GlobalPageSlab`], on wasm32 without threads):
+//! As the global allocator of a guest, in one line (`GlobalPageSlab`, on wasm32 without threads):
 //!
 //! ```
 //! # #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))] {

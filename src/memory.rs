@@ -1,8 +1,8 @@
 //! Linear memory: the one thing that the allocator asks of its platform.
 //!
 //! A WebAssembly memory is an array of 64 KiB pages that grows at its end and never shrinks
-//! ([WebAssembly core specification, memory instructions][spec]). [`WasmMemory`] is the guest's own;
-//! natively, [`ReservedMemory`](crate::ReservedMemory) simulates one. This file knows pages and nothing finer.
+//! ([WebAssembly core specification, memory instructions][spec]). `WasmMemory` is the guest's own;
+//! natively, `ReservedMemory` simulates one. This file knows pages and nothing finer.
 //!
 //! [spec]: https://webassembly.github.io/spec/core/exec/instructions.html#memory-instructions
 
