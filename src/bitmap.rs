@@ -1,7 +1,7 @@
 //! A small fixed bitmap: a set of numbers below a bound, searched a word at a time. Knows nothing else.
 //!
-//! Plain words, and not the `bitvec` crate: every operation on its slices is an error under Miri's default rules for
-//! references (ferrilab/bitvec issue 193), which this crate's tests run under.
+//! Plain words, and not the `bitvec` crate: every operation on its slices is an error under Miri's default
+//! rules for references (ferrilab/bitvec issue 193), which this crate's tests run under.
 
 /// Numbers in a word.
 const WORD: usize = u64::BITS as usize;

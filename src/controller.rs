@@ -101,8 +101,8 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
-/// - **C3**: `empty` counts the slabs in lists of empty slabs; `busy` counts the live runs, and the guest's slabs that have live slots
-///   and are not current.
+/// - **C3**: `empty` counts the slabs in lists of empty slabs; `busy` counts the live runs, and the guest's
+///   slabs that have live slots and are not current.
 pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(crate) current: [SlabPtr; CLASSES],
@@ -302,7 +302,8 @@ impl<M: LinearMemory> PageSlab<M> {
             return;
         }
         self.busy += is_guests(index);
-        // For a slab of descriptors: while another was made, reclaiming may have freed some in the one that was full.
+        // For a slab of descriptors: while another was made, reclaiming may have freed some in the one that
+        // was full.
         if !retired.is_full() {
             Self::link(&mut self.partial[index], retired);
         }
@@ -401,9 +402,9 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
-    /// Gives back to the runs whatever is only kept for speed: when nothing else will do, and when a long run comes or
-    /// goes. Such a run needs room in one piece, and what is kept would lie in the middle of it: without this, a
-    /// heap in which the same is done over and over would grow for a long time.
+    /// Gives back to the runs whatever is only kept for speed: when nothing else will do, and when a long run
+    /// comes or goes. Such a run needs room in one piece, and what is kept would lie in the middle of it:
+    /// without this, a heap in which the same is done over and over would grow for a long time.
     fn reclaim(&mut self) {
         // The slabs of descriptors come last, when the descriptors of others are free.
         for index in 0..CLASSES {
@@ -420,8 +421,8 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.flush();
     }
 
-    /// Counts down what is busy. If only current slabs can have live slots then, they are retired, so that what is freed in
-    /// them is counted as well; and if nothing is live at all, the heap is idle.
+    /// Counts down what is busy. If only current slabs can have live slots then, they are retired, so that
+    /// what is freed in them is counted as well; and if nothing is live at all, the heap is idle.
     fn leave_busy(&mut self, count: u32) {
         self.busy -= count;
         let guests = 0..DESCRIPTORS as usize;
@@ -438,9 +439,9 @@ impl<M: LinearMemory> PageSlab<M> {
         self.is_idle = self.busy == 0;
     }
 
-    /// If nothing is live, starts over: forgets all slabs and runs, so that what comes next finds the heap as a fresh
-    /// one and takes no more pages than it did the first time. Only now that something is allocated again: until then
-    /// a double free is still told from a pointer that was never handed out.
+    /// If nothing is live, starts over: forgets all slabs and runs, so that what comes next finds the heap as
+    /// a fresh one and takes no more pages than it did the first time. Only now that something is allocated
+    /// again: until then a double free is still told from a pointer that was never handed out.
     fn start_over_if_idle(&mut self) {
         if !self.is_idle {
             return;
@@ -618,9 +619,9 @@ impl<M: LinearMemory> PageSlab<M> {
         moved
     }
 
-    /// Makes a live run shorter or longer within the memory that the heap has: where it is, or else, if it is to
-    /// be longer, where there is room for more still, since a run that grows will often grow again. The run's first
-    /// frame then.
+    /// Makes a live run shorter or longer within the memory that the heap has: where it is, or else, if it is
+    /// to be longer, where there is room for more still, since a run that grows will often grow again. The
+    /// run's first frame then.
     fn resize_run(&mut self, head: u32, from: u32, to: u32, align: u32) -> Option<u32> {
         if self.runs.resize(head, from, to) {
             Some(head)

@@ -36,8 +36,8 @@ const PAGES_PER_SPARE: u32 = 16;
 /// - **R2**: no two free runs are neighbours.
 /// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
 ///   once; a bin's bit is set exactly if the bin has a run.
-/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: in the map, all
-///   but the foreign ones, and the spare ones behind the map.
+/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: in the
+///   map, all but the foreign ones, and the spare ones behind the map.
 pub(crate) struct Runs<M> {
     memory: M,
     map: Map,
@@ -51,8 +51,8 @@ pub(crate) struct Runs<M> {
     held: u32,
     /// How many it may hold.
     limit: u32,
-    /// Of the pages held, those that are not in the map: the heap has started over and not come to them again. They follow
-    /// each other from `spare_start` on.
+    /// Of the pages held, those that are not in the map: the heap has started over and not come to them
+    /// again. They follow each other from `spare_start` on.
     spare: u32,
     spare_start: u32,
 }
@@ -445,8 +445,9 @@ impl<M: LinearMemory> Runs<M> {
         self.memory.address(self.map.offset(frame))
     }
 
-    /// Starts over: forgets all runs, and keeps only the pages. Whatever is done next then goes as it would in a fresh
-    /// heap, only that pages come from those kept before memory grows. False, and nothing changes, if pages of others lie in between.
+    /// Starts over: forgets all runs, and keeps only the pages. Whatever is done next then goes as it would
+    /// in a fresh heap, only that pages come from those kept before memory grows. False, and nothing changes,
+    /// if pages of others lie in between.
     ///
     /// Nothing is live, and the caller forgets all slabs.
     pub(crate) fn start_over(&mut self) -> bool {
@@ -488,8 +489,8 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
-    /// Takes `pages` new pages, from the spare ones and then from memory: the first, and how many they are. They are
-    /// fewer if others grow the memory at the same time.
+    /// Takes `pages` new pages, from the spare ones and then from memory: the first, and how many they are.
+    /// They are fewer if others grow the memory at the same time.
     fn obtain(&mut self, pages: u32) -> Option<(u32, u32)> {
         let first = self.end();
         let fresh = pages.saturating_sub(self.spare);
@@ -565,8 +566,9 @@ impl<M: LinearMemory> Runs<M> {
             .filter(|_| self.at_end())
             .map_or(0, |(_, tail)| tail);
         let mut pages = pages_for(frames - tail.min(frames));
-        // The capacity of a new map, if there has to be one, and whether it goes where there is room already: there it is
-        // less in the way than at the front of the new pages, which are then asked to hold it as well.
+        // The capacity of a new map, if there has to be one, and whether it goes where there is room already:
+        // there it is less in the way than at the front of the new pages, which are then asked to hold it as
+        // well.
         let mut capacity = 0;
         let mut within = false;
         if !fits(pages, self.map.capacity()) {
