@@ -258,8 +258,8 @@ mod limits {
 
     #[test]
     fn leave_room_again_after_frees() {
-        for len in [0, 16, 100, 5000, 9 * FRAME, 50_000] {
-            let mut model = Model::with_limit(Scripted::new(), 8);
+        for len in [rounds(0, 200), 100, 5000, 9 * FRAME, 50_000] {
+            let mut model = Model::with_limit(Scripted::new(), rounds(8, 1));
             while model.try_alloc(len, None).is_ok() {}
             let blocks: Vec<_> = model.live().step_by(3).collect();
             for &(ptr, _) in &blocks {
