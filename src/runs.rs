@@ -596,6 +596,7 @@ impl<M: LinearMemory> Runs<M> {
         if self.spare > 0 && pages > self.spare && end + self.spare != self.memory.size() {
             // Others have grown the memory behind the spare pages. These come first, as far as they go.
             pages = self.spare;
+            within = false;
             capacity = if fits(pages, self.map.capacity()) {
                 0
             } else {
