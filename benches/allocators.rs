@@ -5,14 +5,13 @@
 //! Criterion runs one allocator after the other; for ratios that a drifting machine does not blur, see
 //! `compare`.
 
-mod support;
-
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
+use lab_allocators::{Visitor, visit_all};
+use lab_workloads::Workload;
+use lab_workloads::steps::Place;
 use std::alloc::GlobalAlloc;
 use std::time::Duration;
-use support::allocators::{Visitor, visit_all};
-use support::workloads::{self, Workload};
 
 struct Functions<'a, 'b> {
     group: &'a mut BenchmarkGroup<'b, WallTime>,
@@ -22,7 +21,8 @@ struct Functions<'a, 'b> {
 impl Visitor for Functions<'_, '_> {
     fn visit<A: GlobalAlloc + Sync>(&mut self, name: &'static str, allocator: &'static A) {
         self.group.bench_function(name, |bencher| {
-            bencher.iter(|| self.workload.run(allocator))
+            let mut table = vec![Place::EMPTY; self.workload.slots()];
+            bencher.iter(|| self.workload.run(allocator, &mut table));
         });
     }
 }
@@ -34,7 +34,7 @@ fn main() {
         .measurement_time(Duration::from_millis(400))
         .without_plots()
         .configure_from_args();
-    for workload in &workloads::all() {
+    for workload in &lab_workloads::all() {
         let mut group = criterion.benchmark_group(&workload.name);
         group.throughput(Throughput::Elements(workload.calls as u64));
         visit_all(&mut Functions {

@@ -1,7 +1,7 @@
-//! The recorded traces of `benches/traces`, as scripts.
+//! The recorded traces of `traces`, as scripts.
 
-use super::trace::{Op, Trace};
-use super::workloads::Step;
+use crate::trace::{Op, Trace};
+use crate::steps::Step;
 
 macro_rules! traces {
     ($($name:literal),*) => {

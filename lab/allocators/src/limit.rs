@@ -5,7 +5,7 @@
 //! Blocks of up to a page are cut from pages of their class, longer ones are runs of a power-of-two number of
 //! pages. Nothing is validated, split, joined or given back.
 
-use super::memory::Memory;
+use crate::memory::Memory;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::null_mut;

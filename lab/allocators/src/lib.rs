@@ -1,0 +1,97 @@
+//! The allocators that the benchmarks compare, each built and configured as its users would: one static each.
+//!
+//! [`Global`] is whatever a feature has made the global allocator of this build (`lab/guest`); with the feature
+//! `side-by-side`, [`visit_all`] has several in one program (`benches/allocators.rs`).
+
+#[cfg(feature = "limit")]
+mod limit;
+#[cfg(any(feature = "limit", all(not(target_arch = "wasm32"), any(feature = "pageslab", feature = "talc"))))]
+mod memory;
+#[cfg(all(not(target_arch = "wasm32"), any(feature = "pageslab", feature = "talc")))]
+mod native;
+
+use std::alloc::{GlobalAlloc, Layout};
+
+/// The program's global allocator.
+pub struct Global;
+
+// SAFETY: these functions are the global allocator, with the same contract.
+unsafe impl GlobalAlloc for Global {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { std::alloc::alloc(layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { std::alloc::dealloc(ptr, layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { std::alloc::realloc(ptr, layout, new_size) }
+    }
+}
+
+/// Declares each allocator's static, and makes it the global allocator if only its feature is chosen.
+macro_rules! allocators {
+    ($($feature:literal, $name:ident: $type:ty = $new:expr;)*) => {$(
+        #[cfg(feature = $feature)]
+        #[cfg_attr(not(feature = "side-by-side"), global_allocator)]
+        static $name: $type = $new;
+    )*};
+}
+
+allocators! {
+    "limit", LIMIT: limit::Limit = limit::Limit::new();
+    "dlmalloc", DLMALLOC: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+    "rlsf", RLSF: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
+    "mimalloc-v2", MIMALLOC_V2: mimalloc::MiMalloc = mimalloc::MiMalloc;
+    "mimalloc-v3", MIMALLOC_V3: mimalloc::MiMalloc = mimalloc::MiMalloc;
+}
+
+#[cfg(target_arch = "wasm32")]
+allocators! {
+    "pageslab", PAGESLAB: pageslab::GlobalPageSlab = pageslab::GlobalPageSlab::new();
+    "talc", TALC: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+    "rlsf-small", RLSF_SMALL: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+    // What its documentation gives for programs of one thread
+    "lol-alloc", LOL_ALLOC: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> =
+        // SAFETY: the lab's guests have one thread.
+        unsafe { lol_alloc::AssumeSingleThreaded::new(lol_alloc::FreeListAllocator::new()) };
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+allocators! {
+    "pageslab", PAGESLAB: native::PageSlab = native::PageSlab::new();
+    "talc", TALC: native::Talc = native::Talc::new();
+    "jemalloc", JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+}
+
+#[cfg(feature = "side-by-side")]
+pub use side_by_side::{Visitor, visit_all};
+
+#[cfg(feature = "side-by-side")]
+mod side_by_side {
+    use std::alloc::{GlobalAlloc, System};
+
+    /// Calls `visit` with each allocator in turn.
+    pub trait Visitor {
+        fn visit<A: GlobalAlloc + Sync>(&mut self, name: &'static str, allocator: &'static A);
+    }
+
+    /// On wasm32-wasip1 wasi-libc's dlmalloc, on Linux glibc's malloc.
+    static SYSTEM: System = System;
+
+    pub fn visit_all(visitor: &mut impl Visitor) {
+        visitor.visit("pageslab", &super::PAGESLAB);
+        visitor.visit("limit", &super::LIMIT);
+        visitor.visit("dlmalloc", &super::DLMALLOC);
+        visitor.visit("talc", &super::TALC);
+        visitor.visit("rlsf", &super::RLSF);
+        visitor.visit("system", &SYSTEM);
+    }
+}

@@ -1,0 +1,189 @@
+//! One instance of the lab's guest (`lab/guest`) under wasmtime, and what the host does with it.
+
+use anyhow::{Context, Result, anyhow};
+use lab_workloads::{Kind, Workload};
+use std::path::Path;
+use wasmtime::{
+    Config, Engine, Instance, InstancePre, Linker, Memory, Module, Store, TypedFunc, WasmParams,
+    WasmResults,
+};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::random::Deterministic;
+
+/// Bytes in a page of linear memory.
+pub const PAGE: u64 = 1 << 16;
+
+/// Bytes of a place in a table, in the guest.
+const PLACE: u64 = 12;
+
+/// A guest's module, compiled once.
+pub struct Guest {
+    linked: InstancePre<Host>,
+}
+
+/// What a store keeps for its guest.
+pub struct Host {
+    wasi: WasiP1Ctx,
+    /// What the guest's ticks do.
+    pub tick: Option<Box<dyn FnMut(u64) + Send>>,
+    memory: Option<Memory>,
+}
+
+impl Guest {
+    /// Compiles the module in `file`, with wasmtime's defaults; if `count`, so that it counts instructions.
+    pub fn compile(file: &Path, count: bool) -> Result<Self> {
+        let engine = Engine::new(Config::new().consume_fuel(count)).map_err(|e| anyhow!(e))?;
+        let module = Module::from_file(&engine, file)
+            .map_err(|e| anyhow!(e))
+            .with_context(|| format!("cannot compile {}", file.display()))?;
+        let mut linker: Linker<Host> = Linker::new(&engine);
+        p1::add_to_linker_sync(&mut linker, |host: &mut Host| &mut host.wasi)?;
+        linker.func_wrap("lab", "tick", |mut caller: wasmtime::Caller<'_, Host>| {
+            let size = caller.data().memory.map_or(0, |memory| memory.size(&caller));
+            if let Some(tick) = &mut caller.data_mut().tick {
+                tick(size);
+            }
+        })?;
+        Ok(Self { linked: linker.instantiate_pre(&module)? })
+    }
+
+    /// A new instance, with fresh memory.
+    pub fn instantiate(&self) -> Result<Live> {
+        let engine = self.linked.module().engine();
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.secure_random(Deterministic::new((0..=u8::MAX).collect()));
+        wasi.inherit_stderr();
+        let host = Host { wasi: wasi.build_p1(), tick: None, memory: None };
+        let mut store = Store::new(engine, host);
+        // An engine that does not count has no fuel to set.
+        let counts = store.set_fuel(u64::MAX).is_ok();
+        let instance = self.linked.instantiate(&mut store)?;
+        let memory = instance.get_memory(&mut store, "memory").context("the guest has no memory")?;
+        store.data_mut().memory = Some(memory);
+        let mut live = Live { store, instance, memory, counts, given: 0 };
+        live.call::<(), ()>("_initialize", ())?;
+        Ok(live)
+    }
+}
+
+/// An instance.
+pub struct Live {
+    pub store: Store<Host>,
+    instance: Instance,
+    memory: Memory,
+    counts: bool,
+    /// Pages that the host has added for its own use.
+    given: u64,
+}
+
+impl Live {
+    pub fn function<P: WasmParams, R: WasmResults>(
+        &mut self,
+        name: &str,
+    ) -> Result<TypedFunc<P, R>> {
+        Ok(self.instance.get_typed_func(&mut self.store, name)?)
+    }
+
+    pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> Result<R> {
+        let function = self.function::<P, R>(name)?;
+        Ok(function.call(&mut self.store, parameters)?)
+    }
+
+    /// The guest's memory without what the host has added, in pages.
+    pub fn pages(&self) -> u64 {
+        self.memory.size(&self.store) - self.given
+    }
+
+    /// Fuel used so far: about one for each instruction. 0 if the engine does not count.
+    pub fn fuel(&self) -> u64 {
+        if self.counts { u64::MAX - self.store.get_fuel().unwrap_or(u64::MAX) } else { 0 }
+    }
+
+    /// Room for `bytes` bytes in pages added at the end of memory, which the guest leaves alone: its address.
+    pub fn room(&mut self, bytes: u64) -> Result<u32> {
+        let pages = bytes.div_ceil(PAGE);
+        let first = self.memory.grow(&mut self.store, pages)?;
+        self.given += pages;
+        Ok((first * PAGE) as u32)
+    }
+
+    /// Room for a table of empty places.
+    pub fn table(&mut self, slots: u64) -> Result<u32> {
+        self.room(slots * PLACE)
+    }
+
+    pub fn write(&mut self, at: u32, words: impl IntoIterator<Item = u32>) -> Result<()> {
+        let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        Ok(self.memory.write(&mut self.store, at as usize, &bytes)?)
+    }
+}
+
+/// A workload put into an instance, ready to run.
+pub struct Loaded {
+    pub live: Live,
+    what: What,
+}
+
+enum What {
+    Nothing(TypedFunc<u32, ()>),
+    Sized(TypedFunc<(u32, u32), ()>, u32),
+    Batch(TypedFunc<(u32, u32, u32, u32, u32), ()>, [u32; 4]),
+    Script(TypedFunc<(u32, u32, u32, u32, u32), ()>, [u32; 4]),
+    Program(TypedFunc<(u32, u32), u64>, u32),
+}
+
+impl Loaded {
+    pub fn new(guest: &Guest, workload: &Workload) -> Result<Self> {
+        let mut live = guest.instantiate()?;
+        let what = match &workload.kind {
+            Kind::PairConstant { .. } => What::Nothing(live.function("pairs_constant")?),
+            Kind::Pair { size, .. } => What::Sized(live.function("pairs")?, *size),
+            Kind::Growth { end } => What::Sized(live.function("growth")?, *end),
+            Kind::Batch { size, order } => {
+                let count = order.len() as u32;
+                let at = live.room(u64::from(count) * 4)?;
+                live.write(at, order.iter().copied())?;
+                let table = live.table(u64::from(count))?;
+                What::Batch(live.function("batch")?, [*size, at, count, table])
+            }
+            Kind::Script { slots, steps } => {
+                let at = live.room(steps.len() as u64 * 8)?;
+                live.write(at, steps.iter().flat_map(|step| step.words()))?;
+                let table = live.table(*slots as u64)?;
+                What::Script(
+                    live.function("script")?,
+                    [at, steps.len() as u32, table, *slots as u32],
+                )
+            }
+        };
+        Ok(Self { live, what })
+    }
+
+    /// The whole program of this number, of a guest that has the programs.
+    pub fn program(guest: &Guest, number: u32) -> Result<Self> {
+        let mut live = guest.instantiate()?;
+        live.call::<u32, ()>("prepare", number)?;
+        let what = What::Program(live.function("program")?, number);
+        Ok(Self { live, what })
+    }
+
+    /// Runs it `repeats` times; `count` is the workload's own for pairs.
+    pub fn run(&mut self, repeats: u32) -> Result<()> {
+        let store = &mut self.live.store;
+        match &self.what {
+            What::Nothing(f) => f.call(store, repeats)?,
+            What::Sized(f, size) => f.call(store, (*size, repeats))?,
+            What::Batch(f, [size, order, count, table]) => {
+                f.call(store, (*size, *order, *count, *table, repeats))?;
+            }
+            What::Script(f, [at, count, table, slots]) => {
+                f.call(store, (*at, *count, *table, *slots, repeats))?;
+            }
+            What::Program(f, number) => {
+                f.call(store, (*number, repeats))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The lab's results: what a run measured, as it is written to JSON and read by the summary and the report.
+//!
+//! Times are in nanoseconds, unless a field's name says otherwise, memory in pages of 64 KiB or in KiB. A peer
+//! that fails a measurement is in its list with the reason.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The yardstick of time and instructions.
+pub const LIMIT: &str = "limit";
+/// The yardstick of memory and of whole programs.
+pub const DLMALLOC: &str = "dlmalloc";
+/// The subject.
+pub const PAGESLAB: &str = "pageslab";
+
+/// One run of the lab.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// The day, as 2026-11-23.
+    pub date: String,
+    /// The processor and how many of its cores there are.
+    pub machine: String,
+    /// The command that measured.
+    pub command: String,
+    /// How often each measurement of time was repeated.
+    pub rounds: usize,
+    /// The versions of the compiler, the runtime and the allocators, by name.
+    pub versions: BTreeMap<String, String>,
+    /// Peers that could not be built here, with the reason.
+    pub missing: BTreeMap<String, String>,
+    pub platforms: Vec<Platform>,
+}
+
+/// What was measured on one platform. What does not apply there is empty.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Platform {
+    /// "wasm32-wasip1 under wasmtime", or "native".
+    pub name: String,
+    /// In the order in which they are shown: pageslab, limit, then the peers.
+    pub allocators: Vec<String>,
+    pub workloads: Vec<Workload>,
+    pub growth: Vec<Growth>,
+    pub latencies: Vec<Latency>,
+    pub densities: Vec<Density>,
+    pub sizes: Vec<Size>,
+}
+
+/// One workload in all allocators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Workload {
+    /// `group/case`; the groups are pair, batch, mix, guest, growth, trace and program.
+    pub name: String,
+    /// Calls of the allocator in one run; 0 if unknown (programs).
+    pub calls: u64,
+    /// The most bytes that are live at once, as asked for; 0 if unknown (programs).
+    pub peak: u64,
+    pub cells: BTreeMap<String, Cell>,
+}
+
+impl Workload {
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.name.split_once('/').map_or(&self.name, |(group, _)| group)
+    }
+}
+
+/// One workload in one allocator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Cell {
+    Measured {
+        /// The median time of one run.
+        nanoseconds: f64,
+        /// Half of the rounds lie within these.
+        quartiles: [f64; 2],
+        /// Executed wasm instructions of one run (fuel).
+        instructions: Option<u64>,
+        /// Linear memory after the first run, without what the module starts with, in pages.
+        pages: Option<u64>,
+    },
+    Failed(String),
+}
+
+/// Time per pair of `free` and `alloc`, and memory, with this many live blocks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Growth {
+    pub allocator: String,
+    pub live: u64,
+    pub outcome: Result<GrowthFigures, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GrowthFigures {
+    /// One `free` and one `alloc`.
+    pub nanoseconds: f64,
+    pub pages: u64,
+}
+
+/// The times of single calls that did not grow memory, with this many live blocks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Latency {
+    pub allocator: String,
+    pub live: u64,
+    /// "alloc" or "free".
+    pub call: String,
+    pub outcome: Result<Percentiles, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Percentiles {
+    pub p50: f64,
+    pub p99: f64,
+    pub p9999: f64,
+    pub max: f64,
+}
+
+/// Many live instances of one guest in one host process, each after a small job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Density {
+    pub allocator: String,
+    pub instances: u64,
+    pub outcome: Result<DensityFigures, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DensityFigures {
+    /// Resident memory per instance.
+    pub kib: f64,
+    /// To instantiate and do the job, per instance.
+    pub microseconds: f64,
+    /// To instantiate alone, per instance.
+    pub instantiation_microseconds: f64,
+}
+
+/// The size of a module with three exports (alloc, free, realloc) after `wasm-opt -Oz`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Size {
+    pub allocator: String,
+    pub outcome: Result<u64, String>,
+}
