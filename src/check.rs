@@ -1,9 +1,9 @@
 //! The invariants of the whole heap, checked in one place. Slow, since it reads all metadata: for tests.
 
 use crate::controller::PageSlab;
-use crate::map::{GUARD_FRAMES, Kind};
+use crate::map::{FRAME, GUARD_FRAMES, Kind};
 use crate::memory::LinearMemory;
-use crate::slab::{DESCRIPTORS, SlabPtr, shape};
+use crate::slab::{DESCRIPTORS, SlabPtr, guard};
 
 impl<M: LinearMemory> PageSlab<M> {
     /// Checks every invariant of the allocator's data, in time proportional to the size of the heap. For tests.
@@ -47,7 +47,7 @@ impl<M: LinearMemory> PageSlab<M> {
                 "C2: a slab with free slots is in no list"
             );
             unlisted += usize::from(places == 0);
-            let is_busy = self.current[index] != slab && slab.live() > 0;
+            let is_busy = self.current[index] != slab && !slab.is_vacant();
             busy += usize::from(is_busy && slab.class() != DESCRIPTORS);
         }
         let mut listed = 0;
@@ -56,13 +56,13 @@ impl<M: LinearMemory> PageSlab<M> {
             listed += usize::from(!self.current[index].is_empty());
             for slab in list(self.partial[index]) {
                 assert!(
-                    !slab.is_full() && slab.live() > 0,
+                    !slab.is_full() && !slab.is_vacant(),
                     "C2: a listed slab is not partial"
                 );
                 listed += 1;
             }
             for slab in list(self.empties[index]) {
-                assert_eq!(slab.live(), 0, "C2: a listed slab is not empty");
+                assert!(slab.is_vacant(), "C2: a listed slab is not empty");
                 empty += 1;
             }
         }
@@ -81,10 +81,11 @@ impl<M: LinearMemory> PageSlab<M> {
     fn check_frames(&self, slab: SlabPtr) {
         let map = self.runs.map();
         let head = slab.head();
-        let (frames, _) = shape(slab.class());
+        let frames = map.entry(head).tag.frames();
+        let slots = (frames - guard(slab.class())) * FRAME / slab.slot_size();
         assert_eq!(
-            map.entry(head).tag.frames(),
-            frames,
+            slots.min(u64::BITS),
+            slab.slots(),
             "C1: a slab has a run of another shape"
         );
         let named = if slab.class() == DESCRIPTORS {

@@ -9,7 +9,7 @@ use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::{MAX_CACHED_FRAMES, Runs};
-use crate::slab::{DESCRIPTOR, DESCRIPTORS, Pushed, SlabPtr, Slot, shape};
+use crate::slab::{DESCRIPTOR, DESCRIPTORS, MAX_LEN, SlabPtr, Slot, guard, shape};
 use crate::{Error, Result};
 use core::num::NonZeroU32;
 
@@ -297,7 +297,7 @@ impl<M: LinearMemory> PageSlab<M> {
             return;
         }
         retired.retire();
-        if retired.live() == 0 {
+        if retired.is_vacant() {
             self.keep_empty(index, retired);
             return;
         }
@@ -327,26 +327,34 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     fn new_slab(&mut self, class: u32) -> Option<SlabPtr> {
-        let (frames, _) = shape(class);
-        let head = self.take_frames(frames, 1)?;
+        let mut fit = shape(class, self.current[class as usize].slots());
+        let head = match self.take_frames(fit.0, 1) {
+            Some(head) => head,
+            None => {
+                fit = shape(class, 0);
+                self.take_frames(fit.0, 1)?
+            }
+        };
+        let (frames, slots) = fit;
+        let start = self.runs.map().offset(head + guard(class));
         if class == DESCRIPTORS {
             // It describes itself, in its own first slot, and the map does not name it: no pointer into it is
             // the guest's.
-            let start = self.runs.map().offset(head + GUARD_FRAMES);
             for frame in head..head + frames {
                 self.runs.map_mut().entry_mut(frame).next = head;
             }
             // SAFETY: the run is new, and a descriptor behind its guard is within it.
-            return Some(unsafe { SlabPtr::describe(self.address(start), class, head, start, 1) });
+            return Some(unsafe {
+                SlabPtr::describe(self.address(start), class, head, start, slots)
+            });
         }
         let Some(descriptor) = self.alloc_slot(DESCRIPTORS, DESCRIPTOR) else {
             self.runs.recycle(head, frames);
             return None;
         };
-        let start = self.runs.map().offset(head);
         // SAFETY: the descriptor is a live slot that only this slab has.
         let slab =
-            unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, 0) };
+            unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, slots) };
         self.name_slab(head, frames, slab);
         Some(slab)
     }
@@ -360,7 +368,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Gives an empty slab, which is in no list, back to the runs.
     fn destroy(&mut self, slab: SlabPtr) {
         let (head, class) = (slab.head(), slab.class());
-        let (frames, _) = shape(class);
+        let frames = self.runs.map().entry(head).tag.frames();
         if class != DESCRIPTORS {
             self.name_slab(head, frames, SlabPtr::EMPTY);
             let descriptor = (slab.address() - self.address(0) as usize) as u32;
@@ -370,32 +378,30 @@ impl<M: LinearMemory> PageSlab<M> {
             let home = map.entry(map.own_frame_of(descriptor)).next;
             // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            self.free_slot(home, home.locate(descriptor), descriptor);
+            self.free_slot(home, home.locate(descriptor));
         }
         self.runs.recycle(head, frames);
     }
 
     #[inline(always)]
-    fn free_slot(&mut self, slab: SlabPtr, at: u32, ptr: u32) {
-        let pushed = slab.push(at, ptr);
-        if pushed.was_full | pushed.is_empty {
-            self.relist(slab, pushed);
+    fn free_slot(&mut self, slab: SlabPtr, slot: u32) {
+        if slab.push(slot) {
+            self.relist(slab);
         }
     }
 
     /// Moves a slab to the list in which it belongs after one of its slots was freed.
     #[cold]
     #[inline(never)]
-    fn relist(&mut self, mut slab: SlabPtr, pushed: Pushed) {
+    fn relist(&mut self, slab: SlabPtr) {
         let index = slab.class() as usize;
         if slab == self.current[index] {
-            slab.appoint();
             return;
         }
-        if pushed.was_full {
+        if slab.has_one_free() {
             Self::link(&mut self.partial[index], slab);
         }
-        if pushed.is_empty {
+        if slab.is_vacant() {
             Self::unlink(&mut self.partial[index], slab);
             self.keep_empty(index, slab);
             self.leave_busy(is_guests(index));
@@ -413,7 +419,7 @@ impl<M: LinearMemory> PageSlab<M> {
                 self.destroy(slab);
             }
             let current = self.current[index];
-            if !current.is_empty() && current.count_live() == 0 {
+            if !current.is_empty() && current.is_vacant() {
                 self.current[index] = SlabPtr::EMPTY;
                 self.destroy(current);
             }
@@ -548,9 +554,9 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(always)]
     pub(crate) fn free_at(&mut self, ptr: u32, len: u32) -> bool {
         let slab = self.slab_of(ptr);
-        let at = slab.locate(ptr);
-        if slab.holds(at, ptr, len) {
-            self.free_slot(slab, at, ptr);
+        let slot = slab.locate(ptr);
+        if len <= MAX_LEN && slab.holds(slot, ptr, len) {
+            self.free_slot(slab, slot);
         } else if !self.free_run(ptr, len) {
             return false;
         }
@@ -567,8 +573,8 @@ impl<M: LinearMemory> PageSlab<M> {
         align: u32,
     ) -> Result<u32> {
         let slab = self.slab_of(ptr);
-        let at = slab.locate(ptr);
-        if slab.holds(at, ptr, old_len) {
+        let slot = slab.locate(ptr);
+        if old_len <= MAX_LEN && slab.holds(slot, ptr, old_len) {
             let size = slab.slot_size();
             // A block that would fill less than half of its slot rather moves to a smaller one.
             if new_len > size || new_len < size / 2 {
@@ -577,7 +583,7 @@ impl<M: LinearMemory> PageSlab<M> {
                     return moved;
                 }
             }
-            slab.set_len(at, new_len);
+            slab.set_len(slot, new_len);
             Ok(ptr)
         } else {
             self.realloc_run(ptr, old_len, new_len, align)

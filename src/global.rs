@@ -72,7 +72,7 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if !self.heap().free_at(ptr as u32, layout.size() as u32) {
+        if !self.heap().free_at(ptr as u32, size_of(layout)) {
             trap();
         }
     }
@@ -81,7 +81,7 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         match self.heap().realloc_at(
             ptr as u32,
-            layout.size() as u32,
+            size_of(layout),
             new_size as u32,
             layout.align() as u32,
         ) {
@@ -90,6 +90,14 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
             Err(_) => trap(),
         }
     }
+}
+
+/// A layout's size, of which the compiler is told what holds for each: so that nothing need be checked.
+#[inline(always)]
+fn size_of(layout: Layout) -> u32 {
+    // SAFETY: this is an invariant of `Layout`.
+    unsafe { core::hint::assert_unchecked(layout.size() <= isize::MAX as usize) };
+    layout.size() as u32
 }
 
 #[cold]

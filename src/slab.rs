@@ -3,37 +3,32 @@
 //! A slab is described *outside* of its run, by a block of metadata:
 //!
 //! ```text
-//! descriptor   free  origin  stride  reciprocal  live  class  head  next  previous | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
-//!                                                                                    |       |              |
-//! run of frames                                                                    slot 0  slot 1  ...    slot n-1
+//! descriptor   free  empty  origin  size  reciprocal  slots  class  head  next  previous | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
+//!                                                                                          |       |              |
+//! run of frames                                                                          slot 0  slot 1  ...    slot n-1
 //! ```
 //!
-//! A *cell* is one word per slot, and it is all that validation needs. While the slot is live, its cell is
-//! the length that its owner asked for. While the slot is free, its cell links it to the next free slot: the
-//! free slots form a stack, as in a common free list, but no link is where a guest writes. A link is at least
-//! 2^16 and a length is less, so `free` needs *one comparison* of the cell with the given length: it fails
-//! for a wrong length, and for a free slot whatever length is given.
+//! `free` is a bitmap of the free slots, in one word. A *cell* is two bytes per slot, and is all that validation
+//! needs: the length that the owner of a live slot asked for, or a number that no length equals. So `free`
+//! needs *one comparison* of the cell with the given length, which fails for a wrong length, and for a free
+//! slot whatever length is given.
 //!
-//! A link is `2^16`, the low 16 bits of the slot's pointer (the others follow from the slab; what stands
-//! above bit 16 means nothing), and flags. It is made from the pointer and not from the slot's index, so that
-//! a slot which is freed and taken again at once does not wait for its index to be computed.
-//!
-//! Nothing counts on allocation. `free` counts live slots down, which is meaningful from the moment when the
-//! slab is no longer the current one of its class and so has no allocations: see [`SlabPtr::retire`].
+//! Nothing is counted: a slab is full when the word is zero, and empty when it is the word of all slots.
 //!
 //! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact
 //! for pointers to the start of a slot; multiplying back finds out all others. This file knows one slab, and
 //! nothing of other pages.
 
-use crate::bitmap::{Bitmap, words};
-use crate::class::{CLASSES, GRANULE, MAX_SLOT, slot_size};
+use crate::class::{CLASSES, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
-/// The most slots that a slab has, and the fewest.
-const MAX_SLOTS: u32 = 64;
-const MIN_SLOTS: u32 = 4;
+/// The most slots that a slab has: those of a word.
+const MAX_SLOTS: u32 = u64::BITS;
+
+/// The most bytes that a slab has, guard not included.
+const MAX_SLAB: u32 = 32 * FRAME;
 
 /// The offset of cell 0 in a descriptor.
 const CELLS: u32 = size_of::<Slab>() as u32;
@@ -42,53 +37,59 @@ const CELLS: u32 = size_of::<Slab>() as u32;
 pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
 
 /// Bytes of a descriptor and its cells.
-pub(crate) const DESCRIPTOR: u32 = (CELLS + MAX_SLOTS * 4).next_multiple_of(16);
+pub(crate) const DESCRIPTOR: u32 =
+    (CELLS + MAX_SLOTS * size_of::<Cell>() as u32).next_multiple_of(16);
 
-/// Frames of a slab of descriptors, its guard included.
-const DESCRIPTOR_FRAMES: u32 = 8;
+/// What a cell is.
+type Cell = i16;
 
-/// One more than the largest length in a cell. Set in each link.
-const LINK: u32 = 1 << 16;
+/// The cell of a slot that was not handed out since the slab was made, in each of its bytes.
+const FRESH_BYTE: u8 = 0x80;
+const FRESH: Cell = Cell::from_ne_bytes([FRESH_BYTE; 2]);
 
-/// The part of a pointer that a link keeps. Slots begin at granules, so its lowest bits are free for flags.
-const LOW: u32 = LINK - GRANULE;
+/// The cell of a slot that was freed.
+const FREED: Cell = -1;
 
-/// Flag in a free slot's link to the next: the slot itself was live before.
-const FREED: u32 = 1;
+/// The longest length that a slot can have, and the longest that `holds` can be asked for: cells of free slots,
+/// extended to 32 bits, are more.
+pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
 
-/// Flag in a link: there is no next free slot.
-const LAST: u32 = 2;
+const_assert!(MAX_SLOT <= Cell::MAX as u32 && DESCRIPTOR <= Cell::MAX as u32);
+const_assert!(FRESH < 0 && FREED < 0 && FRESH != FREED);
+const_assert!(MAX_SLAB <= 1 << 16 && MAX_SLAB >= MAX_SLOT);
 
-/// The count of live slots of a slab whose slots nobody counts.
-const UNCOUNTED: u32 = 1 << 31;
-
-/// What remains of a quotient in `locate`: whole cells.
-const OFFSET: u32 = 0xFFFC;
-
-const_assert!(DESCRIPTOR <= OFFSET);
-const_assert!(FREED < GRANULE && LAST < GRANULE);
-const_assert!(MAX_SLOT < LINK && DESCRIPTOR < LINK);
-
-/// The bytes that a slab has, unless that makes more than [`MAX_SLOTS`] slots or fewer than [`MIN_SLOTS`].
-const SLAB: u32 = 8 * FRAME;
-
-/// How many frames a slab of this class takes, and how many slots it has.
-pub(crate) const fn shape(class: u32) -> (u32, u32) {
+/// How many frames a slab of this class takes, and how many slots it has, if the last one had `previous` slots:
+/// twice as many, from one frame or one slot on, so that a guest that needs few blocks takes little memory.
+pub(crate) const fn shape(class: u32, previous: u32) -> (u32, u32) {
     let size = size_of_class(class);
+    let guard = guard(class);
+    let slots = min(
+        if previous == 0 {
+            FRAME / size
+        } else {
+            previous * 2
+        },
+        min(MAX_SLOTS, MAX_SLAB / size),
+    );
+    let frames = (max(slots, 1) * size).div_ceil(FRAME);
+    (guard + frames, min(frames * FRAME / size, MAX_SLOTS))
+}
+
+const fn min(a: u32, b: u32) -> u32 {
+    if a < b { a } else { b }
+}
+
+const fn max(a: u32, b: u32) -> u32 {
+    if a > b { a } else { b }
+}
+
+/// How many frames a slab of this class has in front of its first slot.
+pub(crate) const fn guard(class: u32) -> u32 {
     if class == DESCRIPTORS {
-        return (
-            DESCRIPTOR_FRAMES,
-            (DESCRIPTOR_FRAMES - GUARD_FRAMES) * FRAME / size,
-        );
-    }
-    let slots = if size > SLAB / MIN_SLOTS {
-        MIN_SLOTS
-    } else if size < SLAB / MAX_SLOTS {
-        MAX_SLOTS
+        GUARD_FRAMES
     } else {
-        SLAB / size
-    };
-    ((slots * size).div_ceil(FRAME), slots)
+        0
+    }
 }
 
 /// The bytes of a slot of this class.
@@ -103,14 +104,20 @@ pub(crate) const fn size_of_class(class: u32) -> u32 {
 const _: () = {
     let mut class = 0;
     while class <= DESCRIPTORS {
-        let (frames, slots) = shape(class);
-        assert!(slots > 1 && slots <= MAX_SLOTS);
-        // What `locate` relies on: offsets below 2^16, and no slot's worth of room behind a full set of cells.
-        assert!(
-            frames * FRAME <= LINK && frames * FRAME / size_of_class(class) == slots
-                || class == DESCRIPTORS
-        );
-        assert!(slots < MAX_SLOTS || slots * size_of_class(class) == frames * FRAME);
+        let mut slots = 0;
+        let mut longest = 0;
+        while slots == 0 || slots > longest {
+            longest = slots;
+            let (frames, next) = shape(class, slots);
+            let bytes = (frames - guard(class)) * FRAME;
+            assert!(next > 0 && next <= MAX_SLOTS && next >= slots);
+            // What `locate` relies on: offsets below 2^16, and no slot's worth of room behind a full set of cells.
+            assert!(bytes <= 1 << 16 && bytes / size_of_class(class) == next);
+            assert!(
+                next < MAX_SLOTS || next * size_of_class(class) == bytes || class == DESCRIPTORS
+            );
+            slots = next;
+        }
         class += 1;
     }
 };
@@ -118,16 +125,18 @@ const _: () = {
 /// The description of a slab, followed in memory by its cells.
 #[repr(C)]
 pub(crate) struct Slab {
-    /// The link to the first free slot.
-    free: u32,
+    /// Which slots are free: bit `i` for slot `i`.
+    free: u64,
+    /// What `free` is when no slot is live; 0, which it never is after a slot was freed, while the slab is the
+    /// current one of its class.
+    empty: u64,
     /// Where slot 0 begins.
     origin: u32,
-    /// Bytes of slots per byte of cells: a quarter of the slot's size.
-    stride: u32,
+    /// Bytes of a slot.
+    size: u32,
     /// 2^16 / size of a slot, rounded up.
     reciprocal: u32,
-    /// The live slots, while the slab is not the current one of its class.
-    live: u32,
+    slots: u32,
     class: u32,
     /// The first frame of the slab's run.
     head: u32,
@@ -137,34 +146,35 @@ pub(crate) struct Slab {
 }
 
 /// The slab of all places that have none: it has no free slot, and no pointer and length are right for it.
-static EMPTY: (Slab, u32) = (
+static EMPTY: (Slab, Cell) = (
     Slab {
-        free: LINK | LAST,
+        free: 0,
+        empty: 0,
         origin: 0,
-        stride: 0,
+        size: 0,
         // So that `locate` finds every pointer at cell 0,
         reciprocal: 0,
-        live: 0,
+        slots: 0,
         class: 0,
         head: 0,
         next: SlabPtr::EMPTY,
         previous: SlabPtr::EMPTY,
     },
     // which is no length.
-    LINK,
+    FRESH,
 );
 
-const_assert!(core::mem::offset_of!((Slab, u32), 1) == CELLS as usize);
+const_assert!(core::mem::offset_of!((Slab, Cell), 1) == CELLS as usize);
 
 /// A pointer to a [`Slab`].
 ///
 /// Invariants:
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
 ///   uses, with its cells behind it.
-/// - **S2**: following the links from `free` visits each free slot once; the cells of all other slots are
-///   lengths of at most a slot.
-/// - **S3**: `live` is the number of slots that are not free (the slot of a slab of descriptors in which it
-///   describes itself not counted), unless the slab is the current one of its class.
+/// - **S2**: a slot whose bit in `free` is set has a cell that is no length; the cells of all others are lengths
+///   of at most a slot. (In a slab of descriptors, the slot that holds its own descriptor is one of these.)
+/// - **S3**: `empty` has the bits of all slots that can be free, or is 0: then the slab is the current one of its
+///   class.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct SlabPtr(*mut Slab);
@@ -212,77 +222,81 @@ impl SlabPtr {
         unsafe { &mut *self.0 }
     }
 
-    /// The cell at this offset from the first, a multiple of 4.
+    /// The cell of this slot.
     #[inline(always)]
-    fn cell(self, at: u32) -> u32 {
-        // SAFETY: S1: `at` is that of a cell or, from `locate` for a pointer behind the last slot, of the
-        // word behind the last cell.
+    fn cell(self, slot: u32) -> Cell {
+        debug_assert!(slot <= self.get().slots);
+        // SAFETY: S1: `slot` is one of the slab's or, from `locate` for a pointer behind the last slot, the one
+        // behind it, for which there is a cell as well.
         unsafe {
             self.0
-                .byte_add(at as usize)
                 .byte_add(CELLS as usize)
-                .cast::<u32>()
+                .cast::<Cell>()
+                .add(slot as usize)
                 .read()
         }
     }
 
     #[inline(always)]
-    fn set_cell(self, at: u32, word: u32) {
+    fn set_cell(self, slot: u32, cell: Cell) {
         debug_assert!(!self.is_empty());
         // SAFETY: S1, as above.
         unsafe {
             self.0
-                .byte_add(at as usize)
                 .byte_add(CELLS as usize)
-                .cast::<u32>()
-                .write(word)
+                .cast::<Cell>()
+                .add(slot as usize)
+                .write(cell)
         };
     }
 
-    /// Makes a descriptor: of a slab with all slots free but the first `taken`, whose slot 0 is at `start`.
+    /// Makes a slab of fresh slots, described at this address, in the run of this shape that begins with frame
+    /// `head` and, behind its guard, at offset `start`.
     ///
     /// # Safety
     ///
-    /// `at` is aligned to 16 and points to [`DESCRIPTOR`] bytes of a heap's memory that nothing else uses.
+    /// [`DESCRIPTOR`] bytes at the address, aligned to 16, are this slab's alone until it is destroyed.
     pub(crate) unsafe fn describe(
         at: *mut u8,
         class: u32,
         head: u32,
         start: u32,
-        taken: u32,
+        slots: u32,
     ) -> Self {
-        let (_, slots) = shape(class);
         let size = size_of_class(class);
-        let slab = Self(at.cast());
-        let first = start + taken * size;
+        let mut slab = Self(at.cast());
         // SAFETY: the caller's promise; what was there is not read.
         unsafe {
+            at.write_bytes(FRESH_BYTE, DESCRIPTOR as usize);
             slab.0.write(Slab {
-                free: first | LINK,
+                free: 0,
+                empty: 0,
                 origin: start,
-                stride: size / 4,
+                size,
                 reciprocal: (1u32 << 16).div_ceil(size),
-                live: UNCOUNTED,
+                slots,
                 class,
                 head,
                 next: Self::EMPTY,
                 previous: Self::EMPTY,
             });
         }
-        for index in 0..taken {
-            slab.set_cell(index * 4, size);
+        if class == DESCRIPTORS {
+            // It holds itself.
+            slab.set_cell(0, DESCRIPTOR as Cell);
         }
-        let mut next = first;
-        for index in taken..slots {
-            next = next.wrapping_add(size);
-            slab.set_cell(index * 4, next | LINK);
-        }
-        slab.set_cell((slots - 1) * 4, LINK | LAST);
-        if slots < MAX_SLOTS {
-            // Behind the last slot there is room that no length is right for.
-            slab.set_cell(slots * 4, LINK);
-        }
+        slab.get_mut().free = slab.all();
         slab
+    }
+
+    /// The bits of all slots that can be free.
+    fn all(self) -> u64 {
+        let all = u64::MAX >> (MAX_SLOTS - self.get().slots);
+        if self.class() == DESCRIPTORS {
+            all & !1
+        } else {
+            all
+        }
     }
 
     /// The descriptor at this address.
@@ -308,171 +322,137 @@ impl SlabPtr {
         self.get().head
     }
 
+    pub(crate) fn slots(self) -> u32 {
+        self.get().slots
+    }
+
     /// The bytes of a slot.
     #[inline(always)]
     pub(crate) fn slot_size(self) -> u32 {
-        self.get().stride * 4
+        self.get().size
     }
 
-    /// How many slots are live. The slab is not the current one of its class.
-    pub(crate) fn live(self) -> u32 {
-        self.get().live
-    }
-
-    /// How many slots are live, by following the free ones.
-    pub(crate) fn count_live(self) -> u32 {
-        let class = self.class();
-        let (_, slots) = shape(class);
-        let mut live = slots - u32::from(class == DESCRIPTORS);
-        let mut link = self.get().free;
-        while link & LAST == 0 {
-            live -= 1;
-            link = self.cell(self.locate(self.ptr_of(link)));
-        }
-        live
-    }
-
-    /// Begins to allocate from this slab, as the current one of its class: from here on, its live slots are
-    /// not counted.
-    pub(crate) fn appoint(&mut self) {
-        self.get_mut().live = UNCOUNTED;
-    }
-
-    /// Ends to allocate from this slab, and counts its live slots.
-    pub(crate) fn retire(&mut self) {
-        self.get_mut().live = self.count_live();
+    /// Whether no slot is live.
+    pub(crate) fn is_vacant(self) -> bool {
+        self.get().free == self.all()
     }
 
     /// Whether no slot is free.
     #[inline(always)]
     pub(crate) fn is_full(self) -> bool {
-        self.get().free & LAST != 0
+        self.get().free == 0
+    }
+
+    /// Whether exactly one slot is free.
+    pub(crate) fn has_one_free(self) -> bool {
+        self.get().free.is_power_of_two()
+    }
+
+    /// Begins to allocate from this slab, as the current one of its class.
+    pub(crate) fn appoint(&mut self) {
+        self.get_mut().empty = 0;
+    }
+
+    /// Ends to allocate from this slab.
+    pub(crate) fn retire(&mut self) {
+        self.get_mut().empty = self.all();
     }
 
     /// Takes a free slot for `len` bytes, if there is one.
     #[inline(always)]
     pub(crate) fn pop(mut self, len: u32) -> Option<NonZeroU32> {
-        if self.is_full() {
+        let free = self.get().free;
+        if free == 0 {
             return None;
         }
-        let ptr = self.ptr_of(self.get().free);
-        let at = self.locate(ptr);
-        self.get_mut().free = self.cell(at);
-        self.set_cell(at, len);
+        let slot = free.trailing_zeros();
+        self.get_mut().free = free & (free - 1);
+        self.set_cell(slot, len as Cell);
         // SAFETY: the frame at offset 0 is never a slab's.
-        Some(unsafe { NonZeroU32::new_unchecked(ptr) })
+        Some(unsafe { NonZeroU32::new_unchecked(self.ptr(slot)) })
     }
 
-    /// Frees the live slot at `ptr`, whose cell is at `at`.
+    /// Frees a live slot. True if the slab was full or is now empty, and so may be in the wrong list.
     #[inline(always)]
-    pub(crate) fn push(mut self, at: u32, ptr: u32) -> Pushed {
-        let Slab { free, live, .. } = *self.get();
-        self.set_cell(at, free | FREED);
-        self.get_mut().free = ptr | LINK;
-        self.get_mut().live = live - 1;
-        Pushed {
-            was_full: free & LAST != 0,
-            is_empty: live == 1,
-        }
+    #[must_use]
+    pub(crate) fn push(mut self, slot: u32) -> bool {
+        self.set_cell(slot, FREED);
+        let free = self.get().free;
+        let now = free | 1 << (slot % MAX_SLOTS);
+        self.get_mut().free = now;
+        free == 0 || now == self.get().empty
     }
 
-    /// The pointer to the slot that a link names.
-    #[inline(always)]
-    fn ptr_of(self, link: u32) -> u32 {
-        let origin = self.get().origin;
-        origin.wrapping_add(link.wrapping_sub(origin) & LOW)
-    }
-
-    /// Changes the length of the live slot whose cell is at `at`.
+    /// Changes the length of a live slot.
     #[inline]
-    pub(crate) fn set_len(self, at: u32, len: u32) {
-        self.set_cell(at, len);
+    pub(crate) fn set_len(self, slot: u32, len: u32) {
+        self.set_cell(slot, len as Cell);
     }
 
-    /// The pointer to the slot whose cell is at `at`.
+    /// The pointer to a slot.
     #[inline(always)]
-    fn ptr(self, at: u32) -> u32 {
-        self.get().origin.wrapping_add(at * self.get().stride)
+    fn ptr(self, slot: u32) -> u32 {
+        self.get()
+            .origin
+            .wrapping_add(slot.wrapping_mul(self.get().size))
     }
 
-    /// The offset of the cell of the slot at `ptr`, a pointer into this slab's run. Means something only to
-    /// [`holds`](Self::holds).
+    /// The slot of a pointer into this slab's run. Means something only to [`holds`](Self::holds).
     #[inline(always)]
     pub(crate) fn locate(self, ptr: u32) -> u32 {
-        // A factor of 4 stays in: cells are four bytes.
-        (ptr.wrapping_sub(self.get().origin)
+        ptr.wrapping_sub(self.get().origin)
             .wrapping_mul(self.get().reciprocal)
-            >> (16 - 2))
-            & OFFSET
+            >> 16
     }
 
-    /// Whether `ptr`, which [`locate`](Self::locate) took to `at`, is a live slot of exactly `len` bytes.
+    /// Whether `ptr`, which [`locate`](Self::locate) took to `slot`, is a live slot of exactly `len` bytes, at
+    /// most [`MAX_LEN`].
     #[inline(always)]
-    pub(crate) fn holds(self, at: u32, ptr: u32, len: u32) -> bool {
-        // The cell is the length, which no free slot's word can be; and the slot begins at the pointer.
-        (self.cell(at) ^ len) | (len / LINK) | (self.ptr(at) ^ ptr) == 0
+    pub(crate) fn holds(self, slot: u32, ptr: u32, len: u32) -> bool {
+        // The cell is the length, which no free slot's cell is; and the slot begins at the pointer.
+        (i32::from(self.cell(slot)) as u32 ^ len) | (self.ptr(slot) ^ ptr) == 0
     }
 
     /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and
     /// what its cell says. `None` behind the last slot.
     pub(crate) fn slot_around(self, ptr: u32) -> Option<(u32, Slot)> {
-        let (_, slots) = shape(self.class());
-        let index = (ptr - self.get().origin) / self.slot_size();
-        (index < slots).then(|| (self.ptr(index * 4), self.slot(index)))
+        let slot = (ptr - self.get().origin) / self.slot_size();
+        (slot < self.slots()).then(|| (self.ptr(slot), self.slot(slot)))
     }
 
-    fn slot(self, index: u32) -> Slot {
-        match self.cell(index * 4) {
-            len if len < LINK => Slot::Live { len },
-            word if word & FREED != 0 => Slot::Freed,
-            _ => Slot::Fresh,
+    fn slot(self, slot: u32) -> Slot {
+        match self.cell(slot) {
+            FREED => Slot::Freed,
+            FRESH => Slot::Fresh,
+            len => Slot::Live { len: len as u32 },
         }
     }
 
-    /// Checks S2 and, unless the slab is current, S3. Panics if one does not hold.
+    /// Checks S2 and S3. Panics if one does not hold.
     pub(crate) fn check(self, is_current: bool) {
-        let (_, slots) = shape(self.class());
-        let mut free = Bitmap::<{ words(MAX_SLOTS as usize) }>::EMPTY;
-        let mut link = self.get().free;
-        while link & LAST == 0 {
-            let ptr = self.ptr_of(link);
-            let at = self.locate(ptr);
-            let index = at / 4;
-            assert!(
-                index < slots && self.ptr(at) == ptr,
-                "S2: a link leads out of its slab"
-            );
-            assert!(!free.contains(index as usize), "S2: a slot is free twice");
-            free.insert(index as usize);
-            link = self.cell(at);
-        }
-        for index in 0..slots {
-            let is_live = matches!(self.slot(index), Slot::Live { len } if len <= self.slot_size());
+        let free = self.get().free;
+        assert_eq!(free & !self.all(), 0, "S2: a slot is free that is none");
+        for slot in 0..self.slots() {
+            let is_live = matches!(self.slot(slot), Slot::Live { len } if len <= self.slot_size());
             assert_ne!(
                 is_live,
-                free.contains(index as usize),
+                free >> slot & 1 != 0,
                 "S2: a slot is neither live nor free, or both"
             );
         }
-        assert!(
-            is_current || self.live() == self.count_live(),
-            "S3: the live slots are miscounted"
+        let empty = if is_current { 0 } else { self.all() };
+        assert_eq!(
+            self.get().empty,
+            empty,
+            "S3: the slab does not know whether it is current"
         );
     }
 
     /// The lengths of the live slots, with their pointers.
     pub(crate) fn live_slots(self) -> impl Iterator<Item = (u32, u32)> {
-        let (_, slots) = shape(self.class());
-        (0..slots).filter_map(move |index| match self.slot(index) {
-            Slot::Live { len } => Some((self.ptr(index * 4), len)),
+        (0..self.slots()).filter_map(move |slot| match self.slot(slot) {
+            Slot::Live { len } => Some((self.ptr(slot), len)),
             _ => None,
         })
     }
-}
-
-/// What freeing a slot changed about its slab.
-#[derive(Clone, Copy)]
-pub(crate) struct Pushed {
-    pub(crate) was_full: bool,
-    pub(crate) is_empty: bool,
 }
