@@ -2,15 +2,32 @@
 //!
 //! [`Global`] is whatever a feature has made the global allocator of this build (`lab/guest`); with the feature
 //! `side-by-side`, [`visit_all`] has several in one program (`benches/allocators.rs`).
+//!
+//! On wasm32 nothing here needs std, so that `lab/size` can do without it too.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(feature = "side-by-side", not(target_arch = "wasm32")))]
+extern crate std;
 
 #[cfg(feature = "limit")]
 mod limit;
-#[cfg(any(feature = "limit", all(not(target_arch = "wasm32"), any(feature = "pageslab", feature = "talc"))))]
+#[cfg(any(
+    feature = "limit",
+    all(
+        not(target_arch = "wasm32"),
+        any(feature = "pageslab", feature = "talc")
+    )
+))]
 mod memory;
-#[cfg(all(not(target_arch = "wasm32"), any(feature = "pageslab", feature = "talc")))]
+#[cfg(all(
+    not(target_arch = "wasm32"),
+    any(feature = "pageslab", feature = "talc")
+))]
 mod native;
 
-use std::alloc::{GlobalAlloc, Layout};
+use core::alloc::{GlobalAlloc, Layout};
 
 /// The program's global allocator.
 pub struct Global;
@@ -20,19 +37,19 @@ unsafe impl GlobalAlloc for Global {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise.
-        unsafe { std::alloc::alloc(layout) }
+        unsafe { alloc::alloc::alloc(layout) }
     }
 
     #[inline(always)]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise.
-        unsafe { std::alloc::dealloc(ptr, layout) }
+        unsafe { alloc::alloc::dealloc(ptr, layout) }
     }
 
     #[inline(always)]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
-        unsafe { std::alloc::realloc(ptr, layout, new_size) }
+        unsafe { alloc::alloc::realloc(ptr, layout, new_size) }
     }
 }
 

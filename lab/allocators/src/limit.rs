@@ -6,9 +6,9 @@
 //! pages. Nothing is validated, split, joined or given back.
 
 use crate::memory::Memory;
-use std::alloc::{GlobalAlloc, Layout};
-use std::cell::UnsafeCell;
-use std::ptr::null_mut;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
 
 const PAGE: usize = 1 << PAGE_SHIFT;
 const PAGE_SHIFT: u32 = 16;

@@ -1,10 +1,10 @@
 //! Native stand-ins, without locks, for allocators whose statics are for wasm32 only.
 
 use crate::memory::{Source, source};
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::{OnceCell, UnsafeCell};
+use core::ptr::null_mut;
 use pageslab::{LinearMemory, MemoryController};
-use std::alloc::{GlobalAlloc, Layout};
-use std::cell::{OnceCell, UnsafeCell};
-use std::ptr::null_mut;
 
 pub struct PageSlab(OnceCell<(UnsafeCell<pageslab::PageSlab<Source>>, *mut u8)>);
 
@@ -58,8 +58,7 @@ unsafe impl GlobalAlloc for PageSlab {
             // The controller's `realloc` keeps an alignment of 16 only.
             // SAFETY: the caller's layout is valid, and with it the new one; the two blocks are disjoint.
             unsafe {
-                let new =
-                    self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
+                let new = self.alloc(Layout::from_size_align_unchecked(new_size, layout.align()));
                 if !new.is_null() {
                     ptr.copy_to_nonoverlapping(new, layout.size().min(new_size));
                     self.dealloc(ptr, layout);
@@ -97,7 +96,7 @@ impl Talc {
             let pages = 65_535 - memory.size();
             let first = memory.grow(pages).unwrap_or(0);
             let start = memory.address(first << 16);
-            std::mem::forget(memory);
+            core::mem::forget(memory);
             let heap = TalcHeap::new(talc::source::Manual);
             // SAFETY: the pages are talc's alone, for good.
             let claimed = unsafe { heap.claim(start, (pages as usize) << 16) };
