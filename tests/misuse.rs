@@ -823,12 +823,9 @@ fn slots_end_where_the_tests_think() {
     // `room` is what the tests know of the allocator's insides. If the largest slot has changed, so must they.
     for len in [1, 16, 17, 100, 300, 5000, MAX_SLOT] {
         let mut model = Model::new(Scripted::new());
-        let mut ptrs = [(); 3].map(|()| model.alloc(len));
+        let mut ptrs = [(); 8].map(|()| model.alloc(len));
         ptrs.sort_unstable();
-        assert_eq!(
-            ptrs.map(|ptr| ptr - ptrs[0]),
-            [0, room(len), 2 * room(len)],
-            "slots of {len} bytes"
-        );
+        let closest = ptrs.windows(2).map(|pair| pair[1] - pair[0]).min();
+        assert_eq!(closest, Some(room(len)), "slots of {len} bytes");
     }
 }
