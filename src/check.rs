@@ -3,7 +3,7 @@
 use crate::controller::PageSlab;
 use crate::map::{FRAME, GUARD_FRAMES, Kind};
 use crate::memory::LinearMemory;
-use crate::slab::{DESCRIPTORS, SlabPtr, guard};
+use crate::slab::{DESCRIPTORS, MAX_SLOTS, SlabPtr, guard};
 
 impl<M: LinearMemory> PageSlab<M> {
     /// Checks every invariant of the allocator's data, in time proportional to the size of the heap. For tests.
@@ -84,7 +84,7 @@ impl<M: LinearMemory> PageSlab<M> {
         let frames = map.entry(head).tag.frames();
         let slots = (frames - guard(slab.class())) * FRAME / slab.slot_size();
         assert_eq!(
-            slots.min(u64::BITS),
+            slots.min(MAX_SLOTS),
             slab.slots(),
             "C1: a slab has a run of another shape"
         );

@@ -44,7 +44,7 @@ pub(crate) const fn first_of_step(s: u32) -> u32 {
 }
 
 /// Up to here, classes are looked up instead of computed, which takes fewer instructions.
-const MAX_LISTED: u32 = 1024;
+pub(crate) const MAX_LISTED: u32 = 1024;
 
 /// The classes of 0, 1, 2, ... granules.
 static LISTED: [u8; (MAX_LISTED >> GRANULE_SHIFT) as usize + 1] = {
@@ -57,15 +57,15 @@ static LISTED: [u8; (MAX_LISTED >> GRANULE_SHIFT) as usize + 1] = {
     classes
 };
 
-/// The class of the smallest slot that holds `len` bytes (at most [`MAX_SLOT`]).
+/// The class of the smallest slot that holds `len` bytes (at most [`MAX_LISTED`]).
 #[inline(always)]
+pub(crate) const fn listed_class_of(len: u32) -> u32 {
+    LISTED[((len + GRANULE - 1) >> GRANULE_SHIFT) as usize] as u32
+}
+
+/// The class of the smallest slot that holds `len` bytes (at most [`MAX_SLOT`]).
 pub(crate) const fn class_of(len: u32) -> u32 {
-    let granules = (len + GRANULE - 1) >> GRANULE_SHIFT;
-    if len <= MAX_LISTED {
-        LISTED[granules as usize] as u32
-    } else {
-        step(granules - 1)
-    }
+    step((if len > 0 { len - 1 } else { 0 }) >> GRANULE_SHIFT)
 }
 
 /// The bytes of a slot of this class.
@@ -103,6 +103,7 @@ mod tests {
             let class = class_of(len);
             assert!(slot_size(class) >= len, "{len}");
             assert!(class == 0 || slot_size(class - 1) < len, "{len}");
+            assert!(len > MAX_LISTED || listed_class_of(len) == class, "{len}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! and in a list, or *empty* and in another. Empty slabs go back to the runs, except for a bounded number
 //! that are kept as they are, since most programs soon want them again; these go back before memory grows.
 
-use crate::class::{GRANULE, MAX_SLOT, aligned_size, class_of};
+use crate::class::{GRANULE, MAX_LISTED, MAX_SLOT, aligned_size, class_of, listed_class_of};
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::{MAX_CACHED_FRAMES, Runs};
@@ -296,7 +296,7 @@ impl<M: LinearMemory> PageSlab<M> {
         if retired.is_empty() {
             return;
         }
-        retired.retire();
+        retired.watch();
         if retired.is_vacant() {
             self.keep_empty(index, retired);
             return;
@@ -378,7 +378,7 @@ impl<M: LinearMemory> PageSlab<M> {
             let home = map.entry(map.own_frame_of(descriptor)).next;
             // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            self.free_slot(home, home.locate(descriptor));
+            self.free_slot(home, home.slot_of(descriptor));
         }
         self.runs.recycle(head, frames);
     }
@@ -393,12 +393,11 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Moves a slab to the list in which it belongs after one of its slots was freed.
     #[cold]
     #[inline(never)]
-    fn relist(&mut self, slab: SlabPtr) {
+    fn relist(&mut self, mut slab: SlabPtr) {
         let index = slab.class() as usize;
-        if slab == self.current[index] {
-            return;
-        }
         if slab.has_one_free() {
+            // It was full.
+            slab.watch();
             Self::link(&mut self.partial[index], slab);
         }
         if slab.is_vacant() {
@@ -495,8 +494,6 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         if align > PAGE {
             return None;
@@ -542,25 +539,35 @@ impl<M: LinearMemory> PageSlab<M> {
     /// more than a page.
     #[inline(always)]
     pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        let ptr = if len > MAX_SLOT || align > FRAME {
-            self.alloc_run(len, align)?
+        if len <= MAX_LISTED && align <= GRANULE {
+            self.alloc_slot(listed_class_of(len), len)
         } else {
-            self.alloc_slot(class_of(aligned_size(len, align)), len)?
-        };
-        Some(ptr)
+            self.alloc_unlisted(len, align)
+        }
+    }
+
+    /// The same, for what is less common.
+    #[cold]
+    #[inline(never)]
+    fn alloc_unlisted(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if len > MAX_SLOT || align > FRAME {
+            self.alloc_run(len, align)
+        } else {
+            self.alloc_slot(class_of(aligned_size(len, align)), len)
+        }
     }
 
     /// Frees the live allocation of this length. False, and nothing changes, if none is there.
     #[inline(always)]
     pub(crate) fn free_at(&mut self, ptr: u32, len: u32) -> bool {
         let slab = self.slab_of(ptr);
-        let slot = slab.locate(ptr);
-        if len <= MAX_LEN && slab.holds(slot, ptr, len) {
-            self.free_slot(slab, slot);
-        } else if !self.free_run(ptr, len) {
-            return false;
+        match slab.find(ptr, len) {
+            Some(slot) if len <= MAX_LEN => {
+                self.free_slot(slab, slot);
+                true
+            }
+            _ => self.free_run(ptr, len),
         }
-        true
     }
 
     /// [`MemoryController::realloc`] that aligns the block to `align`, known to be valid, if it moves it.
@@ -573,8 +580,9 @@ impl<M: LinearMemory> PageSlab<M> {
         align: u32,
     ) -> Result<u32> {
         let slab = self.slab_of(ptr);
-        let slot = slab.locate(ptr);
-        if old_len <= MAX_LEN && slab.holds(slot, ptr, old_len) {
+        if let Some(slot) = slab.find(ptr, old_len)
+            && old_len <= MAX_LEN
+        {
             let size = slab.slot_size();
             // A block that would fill less than half of its slot rather moves to a smaller one.
             if new_len > size || new_len < size / 2 {

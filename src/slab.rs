@@ -3,84 +3,81 @@
 //! A slab is described *outside* of its run, by a block of metadata:
 //!
 //! ```text
-//! descriptor   free  empty  origin  size  reciprocal  slots  class  head  next  previous | cell 0  cell 1  ...  cell n-1  (at most 64 cells)
+//! descriptor   free  watch  origin  size  reciprocal  slots  class  head  next  previous | cell 0  cell 1  ...  cell n-1  (at most 63 cells)
 //!                                                                                          |       |              |
 //! run of frames                                                                          slot 0  slot 1  ...    slot n-1
 //! ```
 //!
-//! `free` is a bitmap of the free slots, in one word. A *cell* is two bytes per slot, and is all that validation
-//! needs: the length that the owner of a live slot asked for, or a number that no length equals. So `free`
-//! needs *one comparison* of the cell with the given length, which fails for a wrong length, and for a free
-//! slot whatever length is given.
+//! `free` is a bitmap of the free slots, in one word. A *cell* is two bytes per slot: the length that the slot's
+//! owner asked for. A slot is allocated by taking the word's lowest bit and writing the cell, and freed by
+//! setting the bit again, once it is known that the pointer is that of a slot, that the cell is the given length,
+//! and that the bit is not set.
 //!
-//! Nothing is counted: a slab is full when the word is zero, and empty when it is the word of all slots.
+//! Nothing is counted. A `free` that changes which list the slab belongs to is told from others by one operation
+//! of the word with another, `watch`.
 //!
-//! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, which is exact
-//! for pointers to the start of a slot; multiplying back finds out all others. This file knows one slab, and
-//! nothing of other pages.
+//! The slot of a pointer is found by a multiplication with the reciprocal of the slot's size, as a fraction of
+//! 2^32: the upper half of the product is the slot, and the lower half is less than the reciprocal only if the
+//! pointer is to the slot's start ([Lemire, Kaser and Kurz, 2019][lemire]). This file knows one slab, and nothing
+//! of other pages.
+//!
+//! [lemire]: https://doi.org/10.1002/spe.2689
 
 use crate::class::{CLASSES, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
-/// The most slots that a slab has: those of a word.
-const MAX_SLOTS: u32 = u64::BITS;
+/// The most slots that a slab has. One bit of a word is left for [`NEVER`].
+pub(crate) const MAX_SLOTS: u32 = u64::BITS - 1;
 
-/// The most bytes that a slab has, guard not included.
+/// The most bytes that a slab has, its guard not included.
 const MAX_SLAB: u32 = 32 * FRAME;
-
-/// The offset of cell 0 in a descriptor.
-const CELLS: u32 = size_of::<Slab>() as u32;
 
 /// The class of the slots that hold descriptors themselves: one more than those of the guest.
 pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
 
-/// Bytes of a descriptor and its cells.
+/// Bytes of a descriptor and its cells. There is one cell more than slots, for pointers behind the last slot.
 pub(crate) const DESCRIPTOR: u32 =
-    (CELLS + MAX_SLOTS * size_of::<Cell>() as u32).next_multiple_of(16);
+    (size_of::<Slab>() as u32 + CELLS * size_of::<Cell>() as u32).next_multiple_of(16);
+
+const CELLS: u32 = MAX_SLOTS + 1;
 
 /// What a cell is.
 type Cell = i16;
 
-/// The cell of a slot that was not handed out since the slab was made, in each of its bytes.
-const FRESH_BYTE: u8 = 0x80;
-const FRESH: Cell = Cell::from_ne_bytes([FRESH_BYTE; 2]);
+/// The cell of a slot that was not handed out since the slab was made, and of what is no slot.
+const FRESH: Cell = -1;
 
-/// The cell of a slot that was freed.
-const FREED: Cell = -1;
-
-/// The longest length that a slot can have, and the longest that `holds` can be asked for: cells of free slots,
-/// extended to 32 bits, are more.
+/// The longest length that [`SlabPtr::find`] can be asked for. [`FRESH`], extended to 32 bits, is more.
 pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
 
+/// The `watch` of a slab for which no `free` is special: a bit that no slot has.
+const NEVER: u64 = 1 << MAX_SLOTS;
+
 const_assert!(MAX_SLOT <= Cell::MAX as u32 && DESCRIPTOR <= Cell::MAX as u32);
-const_assert!(FRESH < 0 && FREED < 0 && FRESH != FREED);
-const_assert!(MAX_SLAB <= 1 << 16 && MAX_SLAB >= MAX_SLOT);
+const_assert!(MAX_SLAB >= MAX_SLOT);
 
 /// How many frames a slab of this class takes, and how many slots it has, if the last one had `previous` slots:
 /// twice as many, from one frame or one slot on, so that a guest that needs few blocks takes little memory.
 pub(crate) const fn shape(class: u32, previous: u32) -> (u32, u32) {
     let size = size_of_class(class);
-    let guard = guard(class);
-    let slots = min(
-        if previous == 0 {
-            FRAME / size
-        } else {
-            previous * 2
-        },
-        min(MAX_SLOTS, MAX_SLAB / size),
-    );
-    let frames = (max(slots, 1) * size).div_ceil(FRAME);
-    (guard + frames, min(frames * FRAME / size, MAX_SLOTS))
+    let wanted = if previous == 0 {
+        FRAME / size
+    } else {
+        previous * 2
+    };
+    let slots = at_most(wanted, at_most(MAX_SLOTS, MAX_SLAB / size));
+    let bytes = if slots == 0 { size } else { slots * size };
+    let frames = bytes.div_ceil(FRAME);
+    (
+        guard(class) + frames,
+        at_most(frames * FRAME / size, MAX_SLOTS),
+    )
 }
 
-const fn min(a: u32, b: u32) -> u32 {
+const fn at_most(a: u32, b: u32) -> u32 {
     if a < b { a } else { b }
-}
-
-const fn max(a: u32, b: u32) -> u32 {
-    if a > b { a } else { b }
 }
 
 /// How many frames a slab of this class has in front of its first slot.
@@ -93,7 +90,7 @@ pub(crate) const fn guard(class: u32) -> u32 {
 }
 
 /// The bytes of a slot of this class.
-pub(crate) const fn size_of_class(class: u32) -> u32 {
+const fn size_of_class(class: u32) -> u32 {
     if class == DESCRIPTORS {
         DESCRIPTOR
     } else {
@@ -101,21 +98,27 @@ pub(crate) const fn size_of_class(class: u32) -> u32 {
     }
 }
 
+/// 2^32 / size, rounded up.
+const fn reciprocal(size: u32) -> u32 {
+    u32::MAX / size + 1
+}
+
+/// What [`SlabPtr::find`] relies on, for all slabs that a class can have.
 const _: () = {
     let mut class = 0;
     while class <= DESCRIPTORS {
-        let mut slots = 0;
-        let mut longest = 0;
-        while slots == 0 || slots > longest {
-            longest = slots;
+        let size = size_of_class(class);
+        // The lower half of a product is `slot * error` for the start of a slot; for each byte further in it is
+        // more by the reciprocal, and stays below 2^32 up to the slot's last.
+        let error = reciprocal(size) as u64 * size as u64 - (1 << 32);
+        assert!((MAX_SLOTS as u64 + 1) * error < reciprocal(size) as u64);
+        let (mut slots, mut grows) = (0, true);
+        while grows {
             let (frames, next) = shape(class, slots);
             let bytes = (frames - guard(class)) * FRAME;
-            assert!(next > 0 && next <= MAX_SLOTS && next >= slots);
-            // What `locate` relies on: offsets below 2^16, and no slot's worth of room behind a full set of cells.
-            assert!(bytes <= 1 << 16 && bytes / size_of_class(class) == next);
-            assert!(
-                next < MAX_SLOTS || next * size_of_class(class) == bytes || class == DESCRIPTORS
-            );
+            // Behind the last slot there is room for at most one more.
+            assert!(next > 0 && next <= MAX_SLOTS && bytes.div_ceil(size) <= next + 1);
+            grows = next > slots;
             slots = next;
         }
         class += 1;
@@ -127,14 +130,14 @@ const _: () = {
 pub(crate) struct Slab {
     /// Which slots are free: bit `i` for slot `i`.
     free: u64,
-    /// What `free` is when no slot is live; 0, which it never is after a slot was freed, while the slab is the
-    /// current one of its class.
-    empty: u64,
+    /// A `free` after which none of these slots is live changes which list the slab belongs to: all slots if the
+    /// slab is partial, none if it is full, and [`NEVER`] while it is the current slab of its class.
+    watch: u64,
     /// Where slot 0 begins.
     origin: u32,
     /// Bytes of a slot.
     size: u32,
-    /// 2^16 / size of a slot, rounded up.
+    /// 2^32 / size, rounded up.
     reciprocal: u32,
     slots: u32,
     class: u32,
@@ -145,36 +148,30 @@ pub(crate) struct Slab {
     pub(crate) previous: SlabPtr,
 }
 
-/// The slab of all places that have none: it has no free slot, and no pointer and length are right for it.
-static EMPTY: (Slab, Cell) = (
-    Slab {
-        free: 0,
-        empty: 0,
-        origin: 0,
-        size: 0,
-        // So that `locate` finds every pointer at cell 0,
-        reciprocal: 0,
-        slots: 0,
-        class: 0,
-        head: 0,
-        next: SlabPtr::EMPTY,
-        previous: SlabPtr::EMPTY,
-    },
-    // which is no length.
-    FRESH,
-);
-
-const_assert!(core::mem::offset_of!((Slab, Cell), 1) == CELLS as usize);
+/// The slab of all places that have none: it has no free slot, and no pointer is right for it.
+static EMPTY: Slab = Slab {
+    free: 0,
+    watch: 0,
+    origin: 0,
+    size: 0,
+    // Nothing is less than this, so no pointer is to the start of a slot.
+    reciprocal: 0,
+    slots: 0,
+    class: 0,
+    head: 0,
+    next: SlabPtr::EMPTY,
+    previous: SlabPtr::EMPTY,
+};
 
 /// A pointer to a [`Slab`].
 ///
 /// Invariants:
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
 ///   uses, with its cells behind it.
-/// - **S2**: a slot whose bit in `free` is set has a cell that is no length; the cells of all others are lengths
-///   of at most a slot. (In a slab of descriptors, the slot that holds its own descriptor is one of these.)
-/// - **S3**: `empty` has the bits of all slots that can be free, or is 0: then the slab is the current one of its
-///   class.
+/// - **S2**: `free` has bits of slots only; the cells of slots whose bit is not set are lengths of at most a slot.
+///   (In a slab of descriptors, the slot that holds its own descriptor is one of these.) The cell behind the last
+///   slot's is [`FRESH`].
+/// - **S3**: `watch` is what it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct SlabPtr(*mut Slab);
@@ -184,7 +181,7 @@ unsafe impl Send for SlabPtr {}
 // SAFETY: the same; all writing goes through a `&mut` heap.
 unsafe impl Sync for SlabPtr {}
 
-/// What a slot's cell says.
+/// What a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Live {
@@ -196,7 +193,7 @@ pub(crate) enum Slot {
 }
 
 impl SlabPtr {
-    pub(crate) const EMPTY: Self = Self((&raw const EMPTY.0).cast_mut());
+    pub(crate) const EMPTY: Self = Self((&raw const EMPTY).cast_mut());
 
     #[inline(always)]
     pub(crate) fn is_empty(self) -> bool {
@@ -222,32 +219,26 @@ impl SlabPtr {
         unsafe { &mut *self.0 }
     }
 
-    /// The cell of this slot.
+    /// The cell of a slot, or the one behind the last slot's. The slab is not the empty one.
     #[inline(always)]
-    fn cell(self, slot: u32) -> Cell {
-        debug_assert!(slot <= self.get().slots);
-        // SAFETY: S1: `slot` is one of the slab's or, from `locate` for a pointer behind the last slot, the one
-        // behind it, for which there is a cell as well.
-        unsafe {
-            self.0
-                .byte_add(CELLS as usize)
-                .cast::<Cell>()
-                .add(slot as usize)
-                .read()
-        }
+    fn cell(self, slot: u32) -> *mut Cell {
+        debug_assert!(!self.is_empty() && slot <= self.get().slots);
+        // SAFETY: S1: the cells lie behind the descriptor, and callers name one of them.
+        unsafe { self.0.add(1).cast::<Cell>().add(slot as usize) }
     }
 
+    /// The length in a slot's cell, or [`FRESH`].
     #[inline(always)]
-    fn set_cell(self, slot: u32, cell: Cell) {
-        debug_assert!(!self.is_empty());
-        // SAFETY: S1, as above.
-        unsafe {
-            self.0
-                .byte_add(CELLS as usize)
-                .cast::<Cell>()
-                .add(slot as usize)
-                .write(cell)
-        };
+    fn len(self, slot: u32) -> i32 {
+        // SAFETY: S1: it is a cell, and `describe` has written all of them.
+        i32::from(unsafe { self.cell(slot).read() })
+    }
+
+    /// Sets the length of a slot that is live, or about to be.
+    #[inline(always)]
+    pub(crate) fn set_len(self, slot: u32, len: u32) {
+        // SAFETY: S1: it is a cell.
+        unsafe { self.cell(slot).write(len as Cell) };
     }
 
     /// Makes a slab of fresh slots, described at this address, in the run of this shape that begins with frame
@@ -267,36 +258,30 @@ impl SlabPtr {
         let mut slab = Self(at.cast());
         // SAFETY: the caller's promise; what was there is not read.
         unsafe {
-            at.write_bytes(FRESH_BYTE, DESCRIPTOR as usize);
             slab.0.write(Slab {
                 free: 0,
-                empty: 0,
+                watch: NEVER,
                 origin: start,
                 size,
-                reciprocal: (1u32 << 16).div_ceil(size),
+                reciprocal: reciprocal(size),
                 slots,
                 class,
                 head,
                 next: Self::EMPTY,
                 previous: Self::EMPTY,
             });
+            // Each of their bytes is that of `FRESH`.
+            slab.0
+                .add(1)
+                .cast::<Cell>()
+                .write_bytes(0xFF, CELLS as usize);
         }
         if class == DESCRIPTORS {
             // It holds itself.
-            slab.set_cell(0, DESCRIPTOR as Cell);
+            slab.set_len(0, DESCRIPTOR);
         }
         slab.get_mut().free = slab.all();
         slab
-    }
-
-    /// The bits of all slots that can be free.
-    fn all(self) -> u64 {
-        let all = u64::MAX >> (MAX_SLOTS - self.get().slots);
-        if self.class() == DESCRIPTORS {
-            all & !1
-        } else {
-            all
-        }
     }
 
     /// The descriptor at this address.
@@ -308,7 +293,16 @@ impl SlabPtr {
         Self(address.cast())
     }
 
-    #[inline(always)]
+    /// The bits of all slots that can be free.
+    fn all(self) -> u64 {
+        let all = (1 << self.slots()) - 1;
+        if self.class() == DESCRIPTORS {
+            all & !1
+        } else {
+            all
+        }
+    }
+
     pub(crate) fn class(self) -> u32 {
         self.get().class
     }
@@ -338,7 +332,6 @@ impl SlabPtr {
     }
 
     /// Whether no slot is free.
-    #[inline(always)]
     pub(crate) fn is_full(self) -> bool {
         self.get().free == 0
     }
@@ -350,12 +343,12 @@ impl SlabPtr {
 
     /// Begins to allocate from this slab, as the current one of its class.
     pub(crate) fn appoint(&mut self) {
-        self.get_mut().empty = 0;
+        self.get_mut().watch = NEVER;
     }
 
-    /// Ends to allocate from this slab.
-    pub(crate) fn retire(&mut self) {
-        self.get_mut().empty = self.all();
+    /// Watches for what changes this slab's list, now that it is not the current one of its class.
+    pub(crate) fn watch(&mut self) {
+        self.get_mut().watch = if self.is_full() { 0 } else { self.all() };
     }
 
     /// Takes a free slot for `len` bytes, if there is one.
@@ -367,85 +360,86 @@ impl SlabPtr {
         }
         let slot = free.trailing_zeros();
         self.get_mut().free = free & (free - 1);
-        self.set_cell(slot, len as Cell);
+        self.set_len(slot, len);
         // SAFETY: the frame at offset 0 is never a slab's.
         Some(unsafe { NonZeroU32::new_unchecked(self.ptr(slot)) })
     }
 
-    /// Frees a live slot. True if the slab was full or is now empty, and so may be in the wrong list.
+    /// Frees a live slot. True if that is what the slab [watches](Self::watch) for.
     #[inline(always)]
     #[must_use]
     pub(crate) fn push(mut self, slot: u32) -> bool {
-        self.set_cell(slot, FREED);
-        let free = self.get().free;
-        let now = free | 1 << (slot % MAX_SLOTS);
-        self.get_mut().free = now;
-        free == 0 || now == self.get().empty
-    }
-
-    /// Changes the length of a live slot.
-    #[inline]
-    pub(crate) fn set_len(self, slot: u32, len: u32) {
-        self.set_cell(slot, len as Cell);
+        let free = self.get().free | 1 << slot;
+        self.get_mut().free = free;
+        self.get().watch & !free == 0
     }
 
     /// The pointer to a slot.
     #[inline(always)]
     fn ptr(self, slot: u32) -> u32 {
-        self.get()
-            .origin
-            .wrapping_add(slot.wrapping_mul(self.get().size))
+        self.get().origin.wrapping_add(slot * self.get().size)
     }
 
-    /// The slot of a pointer into this slab's run. Means something only to [`holds`](Self::holds).
+    /// The live slot of exactly `len` bytes, at most [`MAX_LEN`], that `ptr` points to, a pointer into this slab's
+    /// run (or any, if this is the empty slab).
     #[inline(always)]
-    pub(crate) fn locate(self, ptr: u32) -> u32 {
-        ptr.wrapping_sub(self.get().origin)
-            .wrapping_mul(self.get().reciprocal)
-            >> 16
+    pub(crate) fn find(self, ptr: u32, len: u32) -> Option<u32> {
+        let Slab {
+            free,
+            origin,
+            reciprocal,
+            ..
+        } = *self.get();
+        let product = u64::from(ptr.wrapping_sub(origin)) * u64::from(reciprocal);
+        let slot = (product >> 32) as u32;
+        // The pointer is to the start of a slot (or of what would be the next one), of this length, and live.
+        let is_right =
+            (product as u32) < reciprocal && self.len(slot) as u32 == len && free & 1 << slot == 0;
+        is_right.then_some(slot)
     }
 
-    /// Whether `ptr`, which [`locate`](Self::locate) took to `slot`, is a live slot of exactly `len` bytes, at
-    /// most [`MAX_LEN`].
-    #[inline(always)]
-    pub(crate) fn holds(self, slot: u32, ptr: u32, len: u32) -> bool {
-        // The cell is the length, which no free slot's cell is; and the slot begins at the pointer.
-        (i32::from(self.cell(slot)) as u32 ^ len) | (self.ptr(slot) ^ ptr) == 0
+    /// The slot that holds the byte at `ptr`, a pointer into this slab's run.
+    pub(crate) fn slot_of(self, ptr: u32) -> u32 {
+        (ptr - self.get().origin) / self.slot_size()
     }
 
     /// What the slot is that holds the byte at `ptr`, a pointer into this slab's run: where it begins, and
-    /// what its cell says. `None` behind the last slot.
+    /// what is known of it. `None` behind the last slot.
     pub(crate) fn slot_around(self, ptr: u32) -> Option<(u32, Slot)> {
-        let slot = (ptr - self.get().origin) / self.slot_size();
+        let slot = self.slot_of(ptr);
         (slot < self.slots()).then(|| (self.ptr(slot), self.slot(slot)))
     }
 
     fn slot(self, slot: u32) -> Slot {
-        match self.cell(slot) {
-            FREED => Slot::Freed,
-            FRESH => Slot::Fresh,
-            len => Slot::Live { len: len as u32 },
+        match (self.get().free >> slot & 1 != 0, self.len(slot)) {
+            (false, len) => Slot::Live { len: len as u32 },
+            (true, len) if len == i32::from(FRESH) => Slot::Fresh,
+            _ => Slot::Freed,
         }
     }
 
     /// Checks S2 and S3. Panics if one does not hold.
     pub(crate) fn check(self, is_current: bool) {
-        let free = self.get().free;
-        assert_eq!(free & !self.all(), 0, "S2: a slot is free that is none");
+        let Slab { free, watch, .. } = *self.get();
+        assert_eq!(free & !self.all(), 0, "S2: what is no slot is free");
         for slot in 0..self.slots() {
-            let is_live = matches!(self.slot(slot), Slot::Live { len } if len <= self.slot_size());
-            assert_ne!(
-                is_live,
-                free >> slot & 1 != 0,
-                "S2: a slot is neither live nor free, or both"
+            let len = self.len(slot);
+            assert!(
+                free >> slot & 1 != 0 || (0..=self.slot_size() as i32).contains(&len),
+                "S2: a live slot has no length"
             );
         }
-        let empty = if is_current { 0 } else { self.all() };
         assert_eq!(
-            self.get().empty,
-            empty,
-            "S3: the slab does not know whether it is current"
+            self.len(self.slots()),
+            i32::from(FRESH),
+            "S2: what is no slot has a length"
         );
+        let watched = match () {
+            () if is_current => NEVER,
+            () if self.is_full() => 0,
+            () => self.all(),
+        };
+        assert_eq!(watch, watched, "S3: a slab watches for something else");
     }
 
     /// The lengths of the live slots, with their pointers.
