@@ -11,13 +11,20 @@ use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::{MAX_CACHED_FRAMES, Runs};
 use crate::slab::{DESCRIPTOR, DESCRIPTORS, MAX_LEN, SlabPtr, Slot, guard, shape};
 use crate::{Error, Result};
+use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
+use static_assertions::const_assert;
 
 /// Classes, that of the descriptors included.
 const CLASSES: usize = DESCRIPTORS as usize + 1;
 
 /// How many empty slabs are kept at most, besides the current ones.
 const MAX_EMPTY: u32 = 64;
+
+/// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
+const MAX_COPIED: u32 = 128;
+
+const_assert!(GRANULE as usize == size_of::<[u64; 2]>());
 
 /// How many runs must have been cut before it is worth a look whether nothing is live.
 const MIN_CUTS: u32 = 24;
@@ -475,7 +482,7 @@ impl<M: LinearMemory> PageSlab<M> {
             self.reclaim();
         } else if let Some(head) = search(&mut self.runs) {
             return Some(head);
-        } else {
+        } else if !self.runs.has_spare(frames) {
             self.reclaim();
         }
         if let Some(head) = search(&mut self.runs) {
@@ -637,7 +644,9 @@ impl<M: LinearMemory> PageSlab<M> {
     /// to be longer, where there is room for more still, since a run that grows will often grow again. The
     /// run's first frame then.
     fn resize_run(&mut self, head: u32, from: u32, to: u32, align: u32) -> Option<u32> {
-        if self.runs.resize(head, from, to) {
+        if self.runs.resize(head, from, to)
+            || self.runs.has_spare(to - from) && self.runs.grow_behind(head, from, to)
+        {
             Some(head)
         } else if align <= FRAME {
             self.cuts = self.cuts.saturating_add(1);
@@ -660,14 +669,25 @@ impl<M: LinearMemory> PageSlab<M> {
         Ok(new)
     }
 
-    /// Copies the first bytes of one live allocation to another.
+    /// Copies the first bytes of one live allocation to another, and perhaps a few more that neither uses: blocks
+    /// have room for whole granules.
     fn copy(&self, from: u32, to: u32, len: u32) {
-        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not
-        // overlap.
+        let (mut from, mut to) = (self.address(from), self.address(to));
+        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, aligned to granules,
+        // which do not overlap.
         unsafe {
-            self.address(to)
-                .copy_from_nonoverlapping(self.address(from), len as usize)
-        };
+            if len > MAX_COPIED {
+                to.copy_from_nonoverlapping(from, len as usize);
+                return;
+            }
+            let end = from.add(len as usize);
+            while from < end {
+                // Of any contents, initialized or not.
+                let granule = from.cast::<[MaybeUninit<u64>; 2]>().read();
+                to.cast::<[MaybeUninit<u64>; 2]>().write(granule);
+                (from, to) = (from.add(GRANULE as usize), to.add(GRANULE as usize));
+            }
+        }
     }
 }
 

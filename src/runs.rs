@@ -28,6 +28,9 @@ const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
 /// A heap of this many pages asks for at least one at a time, one of twice as many for two, and so on.
 const PAGES_PER_SPARE: u32 = 16;
 
+/// How many spare pages are taken back into the map at once, at most: a bound on the time that this takes.
+const MAX_ADOPTED: u32 = 16;
+
 /// The heap as runs of frames.
 ///
 /// Invariants, beside the map's:
@@ -475,6 +478,12 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
+    /// Whether a run of this many frames can be had without growing memory, once the heap's spare pages are back
+    /// in its map.
+    pub(crate) fn has_spare(&self, frames: u32) -> bool {
+        self.spare > frames / FRAMES_PER_PAGE
+    }
+
     /// Whether the heap's last frame is the last of the memory.
     fn at_end(&self) -> bool {
         self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.end()
@@ -543,16 +552,16 @@ impl<M: LinearMemory> Runs<M> {
         let first = if is_first { end } else { self.map.first_page() };
         let used = self.held - self.spare;
         let room = (MAX_PAGES - end).min(self.limit - used);
-        let least = if ahead {
-            (used / PAGES_PER_SPARE).max(1)
-        } else {
-            1
+        let least = match ahead {
+            true if self.spare > 0 => used.clamp(1, MAX_ADOPTED).min(self.spare),
+            true => (used / PAGES_PER_SPARE).max(1),
+            false => 1,
         };
         // The map's entries for this many more pages, at best for some to come as well.
         let capacity_for = |pages: u32| {
             let total = end - first + pages;
             let total = if ahead {
-                total + total.div_ceil(2)
+                (total + total.div_ceil(2)).max(end - first + self.spare)
             } else {
                 total
             };

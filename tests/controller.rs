@@ -437,7 +437,9 @@ mod memory_use {
         for (name, work) in WORKLOADS {
             for order in ORDERS {
                 let pages = pages_by_round(&mut Model::new(Scripted::new()), work, order);
-                assert!(pages.iter().all(|&p| p == pages[0]), "{name}: {pages:?}");
+                // The first time the map moves as the heap grows; from then on it has room.
+                assert!(pages[1] <= pages[0] + pages[0].div_ceil(8), "{name}: {pages:?}");
+                assert!(pages[1..].iter().all(|&p| p == pages[1]), "{name}: {pages:?}");
             }
         }
     }
