@@ -122,6 +122,8 @@ pub struct PageSlab<M> {
     cuts: u32,
     /// Whether nothing is live and no slab is current, so that the heap may start over.
     is_idle: bool,
+    /// Whether the heap has started over, and nobody has looked since whether nothing is live.
+    is_fresh: bool,
 }
 
 #[cfg(unix)]
@@ -155,6 +157,7 @@ impl<M> PageSlab<M> {
             busy: 0,
             cuts: 0,
             is_idle: false,
+            is_fresh: false,
         }
     }
 
@@ -445,6 +448,9 @@ impl<M: LinearMemory> PageSlab<M> {
             return;
         }
         self.cuts = 0;
+        if core::mem::take(&mut self.is_fresh) {
+            return;
+        }
         for index in guests {
             self.replace_current(index, SlabPtr::EMPTY);
         }
@@ -459,6 +465,7 @@ impl<M: LinearMemory> PageSlab<M> {
             return;
         }
         self.is_idle = false;
+        self.is_fresh = true;
         if self.runs.start_over() {
             let none = [SlabPtr::EMPTY; CLASSES];
             (self.current, self.partial, self.empties) = (none, none, none);

@@ -437,9 +437,9 @@ mod memory_use {
         for (name, work) in WORKLOADS {
             for order in ORDERS {
                 let pages = pages_by_round(&mut Model::new(Scripted::new()), work, order);
-                // The first time the map moves as the heap grows; from then on it has room.
-                assert!(pages[1] <= pages[0] + pages[0].div_ceil(8), "{name}: {pages:?}");
-                assert!(pages[1..].iter().all(|&p| p == pages[1]), "{name}: {pages:?}");
+                // The heap starts over every other time at most.
+                assert!(pages[2] <= pages[0] + pages[0].div_ceil(8), "{name}: {pages:?}");
+                assert!(pages[2..].iter().all(|&p| p == pages[2]), "{name}: {pages:?}");
             }
         }
     }
