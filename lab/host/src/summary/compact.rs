@@ -12,44 +12,38 @@ pub fn table(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
         &platform.name,
-        "Times and instructions are geometric means to limit, unless it says otherwise.",
+        "Times and instructions are geometric means to limit, unless it says otherwise; in brackets, of how many \
+         workloads.",
         &[""],
     );
     for group in figures::groups(platform) {
-        let to = if yardstick(group) == LIMIT {
-            ""
-        } else {
-            ", to dlmalloc"
+        let label = match yardstick(group) {
+            LIMIT => describe(group).to_string(),
+            other => format!("{}, to {other}", describe(group)),
         };
         let workloads = figures::group(platform, group);
-        let label = format!("{}{to}", describe(group));
-        means(
-            &mut table,
+        if let Some(row) = means(
             platform,
             &label,
             &workloads,
             Quantity::Time,
             yardstick(group),
-        );
+        ) {
+            table.row(row);
+        }
     }
     let calls = figures::calls(platform);
-    means(
-        &mut table,
-        platform,
-        "all but programs",
-        &calls,
-        Quantity::Time,
-        LIMIT,
-    );
-    let label = "executed instructions, all but programs";
-    means(
-        &mut table,
-        platform,
-        label,
-        &calls,
-        Quantity::Instructions,
-        LIMIT,
-    );
+    for (label, quantity) in [
+        ("all but programs", Quantity::Time),
+        (
+            "executed instructions, all but programs",
+            Quantity::Instructions,
+        ),
+    ] {
+        if let Some(row) = means(platform, label, &calls, quantity, LIMIT) {
+            table.summary(row);
+        }
+    }
     memory(&mut table, platform);
     singles(&mut table, platform);
     table.explained()
@@ -57,26 +51,25 @@ pub fn table(platform: &Platform) -> Table {
 
 /// A row of means, unless the yardstick has none.
 fn means(
-    table: &mut Table,
     platform: &Platform,
     label: &str,
     workloads: &[&Workload],
     quantity: Quantity,
     yardstick: &str,
-) {
+) -> Option<Vec<String>> {
     let is_known = |workload: &&Workload| figure(workload, quantity, yardstick).is_some();
-    if workloads.iter().any(is_known) {
-        let label = [format!("{label} ({})", workloads.len())];
-        let means = mean_cells(platform, workloads, quantity, yardstick);
-        table.summary(label.into_iter().chain(means));
-    }
+    workloads.iter().any(is_known).then(|| {
+        let mut row = vec![format!("{label} ({})", workloads.len())];
+        row.extend(mean_cells(platform, workloads, quantity, yardstick));
+        row
+    })
 }
 
 fn memory(table: &mut Table, platform: &Platform) {
     let large = figures::large(platform);
     let label = "peak linear memory, mean to dlmalloc";
-    means(table, platform, label, &large, Quantity::Memory, DLMALLOC);
-    if !large.is_empty() {
+    if let Some(row) = means(platform, label, &large, Quantity::Memory, DLMALLOC) {
+        table.summary(row);
         let label = ["peak linear memory, worst to dlmalloc".into()];
         table.row(label.into_iter().chain(worst_cells(platform, &large)));
     }
