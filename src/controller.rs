@@ -457,21 +457,14 @@ impl<M: LinearMemory> PageSlab<M> {
         self.is_idle = self.busy == 0;
     }
 
-    /// If nothing is live, starts over: forgets all slabs and runs, so that what comes next finds the heap as
-    /// a fresh one and takes no more pages than it did the first time. Only now that something is allocated
-    /// again: until then a double free is still told from a pointer that was never handed out.
+    /// If nothing is live, starts over: gives all slabs back, so that what comes next finds the heap in one piece.
+    /// Only now that something is allocated again: until then a double free is still told from a pointer that was
+    /// never handed out.
     fn start_over_if_idle(&mut self) {
-        if !self.is_idle {
-            return;
-        }
-        self.is_idle = false;
-        self.is_fresh = true;
-        if self.runs.start_over() {
-            let none = [SlabPtr::EMPTY; CLASSES];
-            (self.current, self.partial, self.empties) = (none, none, none);
-            self.empty = 0;
-        } else {
+        if core::mem::take(&mut self.is_idle) {
+            self.is_fresh = true;
             self.reclaim();
+            self.runs.move_map_to_front();
         }
     }
 
@@ -489,7 +482,7 @@ impl<M: LinearMemory> PageSlab<M> {
             self.reclaim();
         } else if let Some(head) = search(&mut self.runs) {
             return Some(head);
-        } else if !self.runs.has_spare(frames) {
+        } else {
             self.reclaim();
         }
         if let Some(head) = search(&mut self.runs) {
@@ -651,9 +644,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// to be longer, where there is room for more still, since a run that grows will often grow again. The
     /// run's first frame then.
     fn resize_run(&mut self, head: u32, from: u32, to: u32, align: u32) -> Option<u32> {
-        if self.runs.resize(head, from, to)
-            || self.runs.has_spare(to - from) && self.runs.grow_behind(head, from, to)
-        {
+        if self.runs.resize(head, from, to) {
             Some(head)
         } else if align <= FRAME {
             self.cuts = self.cuts.saturating_add(1);

@@ -28,9 +28,6 @@ const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
 /// A heap of this many pages asks for at least one at a time, one of twice as many for two, and so on.
 const PAGES_PER_SPARE: u32 = 16;
 
-/// How many spare pages are taken back into the map at once, at most: a bound on the time that this takes.
-const MAX_ADOPTED: u32 = 16;
-
 /// The heap as runs of frames.
 ///
 /// Invariants, beside the map's:
@@ -39,8 +36,8 @@ const MAX_ADOPTED: u32 = 16;
 /// - **R2**: no two free runs are neighbours.
 /// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
 ///   once; a bin's bit is set exactly if the bin has a run.
-/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: in the
-///   map, all but the foreign ones, and the spare ones behind the map.
+/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: all in the
+///   map but the foreign ones.
 pub(crate) struct Runs<M> {
     memory: M,
     map: Map,
@@ -54,10 +51,6 @@ pub(crate) struct Runs<M> {
     held: u32,
     /// How many it may hold.
     limit: u32,
-    /// Of the pages held, those that are not in the map: the heap has started over and not come to them
-    /// again. They follow each other from `spare_start` on.
-    spare: u32,
-    spare_start: u32,
 }
 
 /// The bin in which a free run of this length is kept.
@@ -84,8 +77,6 @@ impl<M> Runs<M> {
             cached: 0,
             held: 0,
             limit,
-            spare: 0,
-            spare_start: 0,
         }
     }
 
@@ -405,7 +396,7 @@ impl<M> Runs<M> {
         }
         assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
         assert_eq!(
-            (end - foreign).div_ceil(FRAMES_PER_PAGE) + self.spare,
+            (end - foreign).div_ceil(FRAMES_PER_PAGE),
             self.held,
             "R4: the pages held are miscounted"
         );
@@ -448,22 +439,17 @@ impl<M: LinearMemory> Runs<M> {
         self.memory.address(self.map.offset(frame))
     }
 
-    /// Starts over: forgets all runs, and keeps only the pages. Whatever is done next then goes as it would
-    /// in a fresh heap, only that pages come from those kept before memory grows. False, and nothing changes,
-    /// if pages of others lie in between.
-    ///
-    /// Nothing is live, and the caller forgets all slabs.
-    pub(crate) fn start_over(&mut self) -> bool {
-        let is_whole = self.map.count() / FRAMES_PER_PAGE + self.spare == self.held;
-        if is_whole {
-            self.spare = self.held;
-            self.spare_start = self.map.first_page();
-            self.map = Map::new();
-            self.lists = [NONE; LISTS];
-            self.filled = Bitmap::EMPTY;
-            self.cached = 0;
+    /// Moves the map to the heap's first frames, if these are free: out of the way of long runs.
+    pub(crate) fn move_map_to_front(&mut self) {
+        let frames = self.map.frames();
+        if let Some(length) = self
+            .free_at(0, &[Kind::Free])
+            .filter(|&length| length >= frames)
+        {
+            self.unlink(0);
+            self.cut(0, length, frames);
+            self.move_map(0, self.map.capacity());
         }
-        is_whole
     }
 
     /// Moves the map to the internal run at `head`, which is as long as this capacity needs.
@@ -478,48 +464,9 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
-    /// Whether a run of this many frames can be had without growing memory, once the heap's spare pages are back
-    /// in its map.
-    pub(crate) fn has_spare(&self, frames: u32) -> bool {
-        self.spare > frames / FRAMES_PER_PAGE
-    }
-
     /// Whether the heap's last frame is the last of the memory.
     fn at_end(&self) -> bool {
-        self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.end()
-    }
-
-    /// Where the next pages come from: the first spare one, or the end of memory.
-    fn end(&self) -> u32 {
-        if self.spare > 0 {
-            self.spare_start
-        } else {
-            self.memory.size()
-        }
-    }
-
-    /// Takes `pages` new pages, from the spare ones and then from memory: the first, and how many they are.
-    /// They are fewer if others grow the memory at the same time.
-    fn obtain(&mut self, pages: u32) -> Option<(u32, u32)> {
-        let first = self.end();
-        let fresh = pages.saturating_sub(self.spare);
-        if fresh > 0 {
-            let previous = self.memory.grow(fresh)?;
-            self.held += fresh;
-            if previous != first + self.spare {
-                self.give_up_spare();
-                return Some((previous, fresh));
-            }
-        }
-        self.spare -= pages - fresh;
-        self.spare_start += pages - fresh;
-        Some((first, pages))
-    }
-
-    /// Leaves the spare pages to others: where they lie they cannot be used.
-    fn give_up_spare(&mut self) {
-        self.held -= self.spare;
-        self.spare = 0;
+        self.map.first_page() + self.map.count() / FRAMES_PER_PAGE == self.memory.size()
     }
 
     /// Grows memory so that a run of this many frames is free, counting the free frames at the end of memory.
@@ -547,21 +494,20 @@ impl<M: LinearMemory> Runs<M> {
     /// Grows memory so that the free frames at its end become at least `frames`, by a little more than needed if
     /// `ahead`, and tells whether that was possible.
     fn grow_by(&mut self, frames: u32, ahead: bool) -> bool {
-        let end = self.end();
+        let end = self.memory.size();
         let is_first = self.map.count() == 0;
         let first = if is_first { end } else { self.map.first_page() };
-        let used = self.held - self.spare;
-        let room = (MAX_PAGES - end).min(self.limit - used);
-        let least = match ahead {
-            true if self.spare > 0 => used.clamp(1, MAX_ADOPTED).min(self.spare),
-            true => (used / PAGES_PER_SPARE).max(1),
-            false => 1,
+        let room = (MAX_PAGES - end).min(self.limit - self.held);
+        let least = if ahead {
+            (self.held / PAGES_PER_SPARE).max(1)
+        } else {
+            1
         };
         // The map's entries for this many more pages, at best for some to come as well.
         let capacity_for = |pages: u32| {
             let total = end - first + pages;
             let total = if ahead {
-                (total + total.div_ceil(2)).max(end - first + self.spare)
+                total + total.div_ceil(2)
             } else {
                 total
             };
@@ -602,19 +548,10 @@ impl<M: LinearMemory> Runs<M> {
         if pages > room {
             return false;
         }
-        if self.spare > 0 && pages > self.spare && end + self.spare != self.memory.size() {
-            // Others have grown the memory behind the spare pages. These come first, as far as they go.
-            pages = self.spare;
-            within = false;
-            capacity = if fits(pages, self.map.capacity()) {
-                0
-            } else {
-                capacity_for(pages)
-            };
-        }
-        let Some((page, pages)) = self.obtain(pages) else {
+        let Some(page) = self.memory.grow(pages) else {
             return false;
         };
+        self.held += pages;
         // If others have grown the memory since its size was read, the map must cover theirs too.
         let first = if is_first { page } else { first };
         let covered = (page - first + pages) * FRAMES_PER_PAGE;
