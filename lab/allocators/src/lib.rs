@@ -15,16 +15,10 @@ extern crate std;
 mod limit;
 #[cfg(any(
     feature = "limit",
-    all(
-        not(target_arch = "wasm32"),
-        any(feature = "pageslab", feature = "talc")
-    )
+    all(not(target_arch = "wasm32"), any(feature = "rlsf", feature = "talc"))
 ))]
 mod memory;
-#[cfg(all(
-    not(target_arch = "wasm32"),
-    any(feature = "pageslab", feature = "talc")
-))]
+#[cfg(not(target_arch = "wasm32"))]
 mod native;
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -64,8 +58,6 @@ macro_rules! allocators {
 
 allocators! {
     "limit", LIMIT: limit::Limit = limit::Limit::new();
-    "dlmalloc", DLMALLOC: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-    "rlsf", RLSF: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
     "mimalloc-v2", MIMALLOC_V2: mimalloc::MiMalloc = mimalloc::MiMalloc;
     "mimalloc-v3", MIMALLOC_V3: mimalloc::MiMalloc = mimalloc::MiMalloc;
 }
@@ -73,7 +65,9 @@ allocators! {
 #[cfg(target_arch = "wasm32")]
 allocators! {
     "pageslab", PAGESLAB: pageslab::GlobalPageSlab = pageslab::GlobalPageSlab::new();
+    "dlmalloc", DLMALLOC: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
     "talc", TALC: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+    "rlsf", RLSF: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
     "rlsf-small", RLSF_SMALL: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
     // What its documentation gives for programs of one thread
     "lol-alloc", LOL_ALLOC: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> =
@@ -84,7 +78,9 @@ allocators! {
 #[cfg(not(target_arch = "wasm32"))]
 allocators! {
     "pageslab", PAGESLAB: native::PageSlab = native::PageSlab::new();
+    "dlmalloc", DLMALLOC: native::Dlmalloc = native::Dlmalloc::new();
     "talc", TALC: native::Talc = native::Talc::new();
+    "rlsf", RLSF: native::Rlsf = native::Rlsf::new();
     "jemalloc", JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 }
 

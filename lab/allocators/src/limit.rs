@@ -5,13 +5,12 @@
 //! Blocks of up to a page are cut from pages of their class, longer ones are runs of a power-of-two number of
 //! pages. Nothing is validated, split, joined or given back.
 
-use crate::memory::Memory;
+use crate::memory::{Memory, PAGE};
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 
-const PAGE: usize = 1 << PAGE_SHIFT;
-const PAGE_SHIFT: u32 = 16;
+const PAGE_SHIFT: u32 = PAGE.trailing_zeros();
 const MIN_SHIFT: u32 = 4;
 const CLASSES: usize = 32;
 
