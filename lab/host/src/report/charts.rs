@@ -5,7 +5,7 @@ use super::curves::Curves;
 use super::palette::Palette;
 use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Platform, Workload};
 use crate::summary::figures::{self, Quantity, describe, mean, ratio};
-use crate::summary::tables::{DENSITIES, FAILED, PERCENTILES, Percentile, thousands};
+use crate::summary::tables::{DENSITIES, FAILED, PERCENTILES, Percentile, ratio_text, thousands};
 use anyhow::Result;
 use std::collections::BTreeSet;
 
@@ -16,10 +16,6 @@ pub struct Section {
     pub about: &'static str,
     /// As SVG elements.
     pub charts: Vec<String>,
-}
-
-fn as_ratio(figure: f64) -> String {
-    format!("{figure:.2}")
 }
 
 fn as_count(figure: f64) -> String {
@@ -134,7 +130,7 @@ pub fn overview(platform: &Platform) -> Bars<'_> {
                 DLMALLOC,
             ),
         ]),
-        show: as_ratio,
+        show: ratio_text,
     }
 }
 
@@ -200,7 +196,7 @@ fn means<'a>(platform: &'a Platform, quantity: Quantity, title: &str, unit: &str
         allocators: &platform.allocators,
         reference: Some(1.0),
         categories: present(categories),
-        show: as_ratio,
+        show: ratio_text,
     }
 }
 
@@ -223,7 +219,7 @@ fn programs(platform: &Platform) -> Bars<'_> {
         allocators: &platform.allocators,
         reference: Some(1.0),
         categories: present(categories),
-        show: as_ratio,
+        show: ratio_text,
     }
 }
 
@@ -247,7 +243,7 @@ fn workloads(platform: &Platform) -> Vec<Bars<'_>> {
                     .map(|workload| single_category(platform, workload, Quantity::Time, LIMIT))
                     .collect(),
             ),
-            show: as_ratio,
+            show: ratio_text,
         })
         .collect()
 }
@@ -265,7 +261,7 @@ fn memory(platform: &Platform) -> Vec<Bars<'_>> {
         allocators: &platform.allocators,
         reference: Some(1.0),
         categories: present(categories),
-        show: as_ratio,
+        show: ratio_text,
     };
     let mean = |label: &str, workloads: &[&Workload]| {
         mean_category(platform, label, workloads, Quantity::Memory, DLMALLOC)

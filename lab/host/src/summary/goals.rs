@@ -70,7 +70,7 @@ impl From<Mean> for Measured {
                 mean.count + mean.absent
             )
         } else {
-            format!("{} workloads", mean.count)
+            workloads(mean.count)
         };
         Self {
             value: mean.value,
@@ -78,6 +78,10 @@ impl From<Mean> for Measured {
             is_partial: mean.absent > 0,
         }
     }
+}
+
+fn workloads(count: usize) -> String {
+    format!("{count} workload{}", if count == 1 { "" } else { "s" })
 }
 
 #[derive(Clone, Copy)]
@@ -332,7 +336,7 @@ fn native(native: Option<&Platform>) -> Vec<Goal> {
         .filter_map(|peer| {
             let mean = to(peer)?;
             Some(Measured {
-                remark: format!("{peer}, {} workloads", mean.count),
+                remark: format!("{peer}, {}", workloads(mean.count)),
                 ..mean.into()
             })
         })

@@ -242,7 +242,7 @@ fn memory(platform: &Platform) -> Table {
 pub(super) fn worst_cells(platform: &Platform, workloads: &[&Workload]) -> Vec<String> {
     let cell = |name: &String| {
         worst(workloads, Quantity::Memory, name, DLMALLOC)
-            .map_or(NOTHING.into(), |(_, ratio)| format!("{ratio:.2}"))
+            .map_or(NOTHING.into(), |(_, ratio)| ratio_text(ratio))
     };
     platform.allocators.iter().map(cell).collect()
 }
@@ -410,16 +410,13 @@ pub(super) fn mean_cells(
 
 fn mean_text(mean: Mean) -> String {
     let mark = (mean.absent > 0).then_some(INCOMPLETE);
-    format!(
-        "{:.2}{}",
-        mean.value,
-        mark.map_or(String::new(), String::from)
-    )
+    let mark = mark.map_or(String::new(), String::from);
+    format!("{}{mark}", ratio_text(mean.value))
 }
 
 fn ratio_cell(workload: &Workload, quantity: Quantity, allocator: &str, yardstick: &str) -> String {
     measured_cell(workload, allocator, || {
-        ratio(workload, quantity, allocator, yardstick).map(|ratio| format!("{ratio:.2}"))
+        ratio(workload, quantity, allocator, yardstick).map(ratio_text)
     })
 }
 
@@ -439,6 +436,16 @@ fn outcome_cell<T>(outcome: Option<&Result<T, String>>, show: impl Fn(&T) -> Str
         None => NOTHING.into(),
         Some(Err(_)) => FAILED.into(),
         Some(Ok(figures)) => show(figures),
+    }
+}
+
+/// Two digits behind the point, or three if nothing else were left.
+#[must_use]
+pub fn ratio_text(ratio: f64) -> String {
+    if ratio < 0.1 {
+        format!("{ratio:.3}")
+    } else {
+        format!("{ratio:.2}")
     }
 }
 
@@ -561,6 +568,8 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_000), "1,000");
         assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(ratio_text(1.234), "1.23");
+        assert_eq!(ratio_text(0.0061), "0.006");
         assert_eq!(nanoseconds(1.234), "1.23");
         assert_eq!(nanoseconds(12_345.6), "12,346");
     }
