@@ -438,8 +438,14 @@ mod memory_use {
             for order in ORDERS {
                 let pages = pages_by_round(&mut Model::new(Scripted::new()), work, order);
                 // The heap starts over every other time at most.
-                assert!(pages[2] <= pages[0] + pages[0].div_ceil(4), "{name}: {pages:?}");
-                assert!(pages[2..].iter().all(|&p| p == pages[2]), "{name}: {pages:?}");
+                assert!(
+                    pages[2] <= pages[0] + pages[0].div_ceil(4),
+                    "{name}: {pages:?}"
+                );
+                assert!(
+                    pages[2..].iter().all(|&p| p == pages[2]),
+                    "{name}: {pages:?}"
+                );
             }
         }
     }
