@@ -127,7 +127,18 @@ unsafe extern "C" {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn churn_observed(table: *mut Place, slots: u32, count: u32, seed: u64) {
     // SAFETY: the caller's promise.
-    steps::churn(&Global, unsafe { slice(table, slots) }, count, seed, || tick());
+    steps::churn(&Global, unsafe { slice(table, slots) }, count, seed, || {
+        tick()
+    });
+}
+
+/// Ticks in a row, which tell what a tick itself takes.
+#[cfg(target_family = "wasm")]
+#[unsafe(no_mangle)]
+pub extern "C" fn ticks(count: u32) {
+    for _ in 0..count {
+        tick();
+    }
 }
 
 #[cfg(feature = "programs")]
@@ -139,6 +150,15 @@ mod programs {
 
     thread_local! {
         static INPUT: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+
+    /// A program's name: its address, and its length in the upper half. 0 after the last program.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn program_name(number: u32) -> u64 {
+        let name = PROGRAMS
+            .get(number as usize)
+            .map_or("", |program| program.name);
+        (name.len() as u64) << 32 | name.as_ptr().addr() as u32 as u64
     }
 
     /// Makes a program's input, which [`program`] then works on.
