@@ -1,11 +1,14 @@
-//! One instance of the lab's guest (`lab/guest`) under wasmtime, and what the host does with it.
+//! One instance of the lab's guest (`lab/guest`) under wasmtime, and what the host does with it: compiles the
+//! module, instantiates it, puts inputs and tables into its memory, and calls its exports.
 
+use crate::clock;
 use anyhow::{Context, Result, anyhow};
 use lab_workloads::{Kind, Workload};
+use std::hint::black_box;
 use std::path::Path;
 use wasmtime::{
-    Config, Engine, Instance, InstancePre, Linker, Memory, Module, Store, TypedFunc, WasmParams,
-    WasmResults,
+    Caller, Config, Engine, Instance, InstancePre, Linker, Memory, Module, Store, TypedFunc,
+    WasmParams, WasmResults,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
@@ -15,7 +18,10 @@ use wasmtime_wasi::random::Deterministic;
 pub const PAGE: u64 = 1 << 16;
 
 /// Bytes of a place in a table, in the guest.
-const PLACE: u64 = 12;
+pub const PLACE: u64 = 12;
+
+/// Bytes that the operating system gives at once, on the machines that wasmtime knows, or fewer.
+pub const OS_PAGE: u64 = 4096;
 
 /// A guest's module, compiled once.
 pub struct Guest {
@@ -25,9 +31,41 @@ pub struct Guest {
 /// What a store keeps for its guest.
 pub struct Host {
     wasi: WasiP1Ctx,
-    /// What the guest's ticks do.
-    pub tick: Option<Box<dyn FnMut(u64) + Send>>,
     memory: Option<Memory>,
+    /// The guest's ticks, as they came.
+    ticks: Vec<Tick>,
+}
+
+/// The guest's sign that a call of the allocator begins or ends.
+#[derive(Clone, Copy)]
+pub struct Tick {
+    /// When it came, by [`clock::now`].
+    pub cycles: u64,
+    /// The guest's memory then.
+    pub pages: u32,
+}
+
+/// Notes a tick. Pages that the guest has got since the last one are touched, so that no later call pays the
+/// operating system for them.
+fn tick(mut caller: Caller<'_, Host>) {
+    let cycles = clock::now();
+    let Some(memory) = caller.data().memory else {
+        return;
+    };
+    let pages = memory.size(&caller) as u32;
+    let ticks = &mut caller.data_mut().ticks;
+    let last = ticks.last().map_or(pages, |tick| tick.pages);
+    ticks.push(Tick { cycles, pages });
+    if pages != last {
+        touch(&mut memory.data_mut(&mut caller)[(u64::from(last) * PAGE) as usize..]);
+    }
+}
+
+/// Writes to each page of the operating system what is there already.
+fn touch(memory: &mut [u8]) {
+    for byte in memory.iter_mut().step_by(OS_PAGE as usize) {
+        *byte = black_box(*byte);
+    }
 }
 
 impl Guest {
@@ -37,15 +75,15 @@ impl Guest {
         let module = Module::from_file(&engine, file)
             .map_err(|e| anyhow!(e))
             .with_context(|| format!("cannot compile {}", file.display()))?;
-        let mut linker: Linker<Host> = Linker::new(&engine);
+        Self::link(&module)
+    }
+
+    pub fn link(module: &Module) -> Result<Self> {
+        let mut linker: Linker<Host> = Linker::new(module.engine());
         p1::add_to_linker_sync(&mut linker, |host: &mut Host| &mut host.wasi)?;
-        linker.func_wrap("lab", "tick", |mut caller: wasmtime::Caller<'_, Host>| {
-            let size = caller.data().memory.map_or(0, |memory| memory.size(&caller));
-            if let Some(tick) = &mut caller.data_mut().tick {
-                tick(size);
-            }
-        })?;
-        Ok(Self { linked: linker.instantiate_pre(&module)? })
+        linker.func_wrap("lab", "tick", tick)?;
+        let linked = linker.instantiate_pre(module)?;
+        Ok(Self { linked })
     }
 
     /// A new instance, with fresh memory.
@@ -54,14 +92,26 @@ impl Guest {
         let mut wasi = WasiCtxBuilder::new();
         wasi.secure_random(Deterministic::new((0..=u8::MAX).collect()));
         wasi.inherit_stderr();
-        let host = Host { wasi: wasi.build_p1(), tick: None, memory: None };
+        let host = Host {
+            wasi: wasi.build_p1(),
+            memory: None,
+            ticks: Vec::new(),
+        };
         let mut store = Store::new(engine, host);
         // An engine that does not count has no fuel to set.
         let counts = store.set_fuel(u64::MAX).is_ok();
         let instance = self.linked.instantiate(&mut store)?;
-        let memory = instance.get_memory(&mut store, "memory").context("the guest has no memory")?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .context("the guest has no memory")?;
         store.data_mut().memory = Some(memory);
-        let mut live = Live { store, instance, memory, counts, given: 0 };
+        let mut live = Live {
+            store,
+            instance,
+            memory,
+            counts,
+            given: 0,
+        };
         live.call::<(), ()>("_initialize", ())?;
         Ok(live)
     }
@@ -97,7 +147,11 @@ impl Live {
 
     /// Fuel used so far: about one for each instruction. 0 if the engine does not count.
     pub fn fuel(&self) -> u64 {
-        if self.counts { u64::MAX - self.store.get_fuel().unwrap_or(u64::MAX) } else { 0 }
+        if self.counts {
+            u64::MAX - self.store.get_fuel().unwrap_or(u64::MAX)
+        } else {
+            0
+        }
     }
 
     /// Room for `bytes` bytes in pages added at the end of memory, which the guest leaves alone: its address.
@@ -117,6 +171,43 @@ impl Live {
         let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
         Ok(self.memory.write(&mut self.store, at as usize, &bytes)?)
     }
+
+    /// The names of the whole programs that it has, by their number.
+    pub fn programs(&mut self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        loop {
+            let name: u64 = self.call("program_name", names.len() as u32)?;
+            let (len, at) = ((name >> 32) as usize, name as u32 as usize);
+            if len == 0 {
+                return Ok(names);
+            }
+            let name = self.memory.data(&self.store).get(at..at + len);
+            let name = name.context("a program's name is not in the guest's memory")?;
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+
+    /// Makes room for this many ticks, so that none of them waits for the operating system.
+    pub fn expect_ticks(&mut self, count: usize) {
+        let nothing = Tick {
+            cycles: 1,
+            pages: 0,
+        };
+        let ticks = &mut self.store.data_mut().ticks;
+        ticks.resize(count, nothing);
+        ticks.clear();
+    }
+
+    /// The ticks so far.
+    pub fn take_ticks(&mut self) -> Vec<Tick> {
+        std::mem::take(&mut self.store.data_mut().ticks)
+    }
+
+    /// Writes to all of its memory what is there already, so that the guest does not wait for the operating
+    /// system later.
+    pub fn touch(&mut self) {
+        touch(self.memory.data_mut(&mut self.store));
+    }
 }
 
 /// A workload put into an instance, ready to run.
@@ -126,8 +217,9 @@ pub struct Loaded {
 }
 
 enum What {
-    Nothing(TypedFunc<u32, ()>),
-    Sized(TypedFunc<(u32, u32), ()>, u32),
+    PairConstant(TypedFunc<u32, ()>, u32),
+    Pair(TypedFunc<(u32, u32), ()>, [u32; 2]),
+    Growth(TypedFunc<(u32, u32), ()>, u32),
     Batch(TypedFunc<(u32, u32, u32, u32, u32), ()>, [u32; 4]),
     Script(TypedFunc<(u32, u32, u32, u32, u32), ()>, [u32; 4]),
     Program(TypedFunc<(u32, u32), u64>, u32),
@@ -137,9 +229,11 @@ impl Loaded {
     pub fn new(guest: &Guest, workload: &Workload) -> Result<Self> {
         let mut live = guest.instantiate()?;
         let what = match &workload.kind {
-            Kind::PairConstant { .. } => What::Nothing(live.function("pairs_constant")?),
-            Kind::Pair { size, .. } => What::Sized(live.function("pairs")?, *size),
-            Kind::Growth { end } => What::Sized(live.function("growth")?, *end),
+            Kind::PairConstant { count } => {
+                What::PairConstant(live.function("pairs_constant")?, *count)
+            }
+            Kind::Pair { size, count } => What::Pair(live.function("pairs")?, [*size, *count]),
+            Kind::Growth { end } => What::Growth(live.function("growth")?, *end),
             Kind::Batch { size, order } => {
                 let count = order.len() as u32;
                 let at = live.room(u64::from(count) * 4)?;
@@ -151,10 +245,8 @@ impl Loaded {
                 let at = live.room(steps.len() as u64 * 8)?;
                 live.write(at, steps.iter().flat_map(|step| step.words()))?;
                 let table = live.table(*slots as u64)?;
-                What::Script(
-                    live.function("script")?,
-                    [at, steps.len() as u32, table, *slots as u32],
-                )
+                let places = [at, steps.len() as u32, table, *slots as u32];
+                What::Script(live.function("script")?, places)
             }
         };
         Ok(Self { live, what })
@@ -168,12 +260,13 @@ impl Loaded {
         Ok(Self { live, what })
     }
 
-    /// Runs it `repeats` times; `count` is the workload's own for pairs.
+    /// Runs it `repeats` times: what [`Workload::run`] does natively.
     pub fn run(&mut self, repeats: u32) -> Result<()> {
         let store = &mut self.live.store;
         match &self.what {
-            What::Nothing(f) => f.call(store, repeats)?,
-            What::Sized(f, size) => f.call(store, (*size, repeats))?,
+            What::PairConstant(f, count) => f.call(store, count * repeats)?,
+            What::Pair(f, [size, count]) => f.call(store, (*size, count * repeats))?,
+            What::Growth(f, end) => f.call(store, (*end, repeats))?,
             What::Batch(f, [size, order, count, table]) => {
                 f.call(store, (*size, *order, *count, *table, repeats))?;
             }

@@ -1,66 +1,306 @@
-mod guest;
-mod times;
+//! The benchmark lab: builds the guest once per allocator, measures the allocators against each other under
+//! wasmtime and natively, and shows what came of it.
+//!
+//! Each file here knows one kind of measurement, or one way of showing; `results` is what lies between them.
 
-use anyhow::Result;
-use std::path::PathBuf;
+mod clock;
+mod density;
+mod filled;
+mod growth;
+mod guest;
+mod latency;
+mod metadata;
+mod native;
+mod plan;
+mod quantile;
+mod report;
+mod results;
+mod summary;
+mod times;
+mod wasm;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use guest::Guest;
+use plan::Plan;
+use results::{Platform, Results};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// In the order in which they are shown.
+const WASM: [&str; 8] = [
+    "pageslab",
+    "limit",
+    "dlmalloc",
+    "talc",
+    "rlsf",
+    "rlsf-small",
+    "lol-alloc",
+    "wasi-libc",
+];
+const NATIVE: [&str; 9] = [
+    "pageslab",
+    "limit",
+    "dlmalloc",
+    "talc",
+    "rlsf",
+    "mimalloc-v2",
+    "mimalloc-v3",
+    "jemalloc",
+    "glibc",
+];
+
+#[derive(Parser)]
+#[command(
+    name = "lab",
+    about = "Measures pageslab against other allocators",
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    measure: Measure,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the results of an earlier run
+    Render {
+        /// What `--json` wrote
+        results: PathBuf,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Hold many instances of a precompiled module, and print what they take
+    #[command(hide = true)]
+    HoldInstances { module: PathBuf, instances: u64 },
+}
+
+#[derive(Args)]
+struct Measure {
+    /// Fewer rounds and fewer points: minutes, and rougher figures
+    #[arg(long)]
+    quick: bool,
+    /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, density
+    /// and sizes
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Measure only these, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    allocators: Vec<String>,
+    /// Measure only there
+    #[arg(long)]
+    only: Option<Where>,
+    /// Leave out the whole programs, whose modules take long to build
+    #[arg(long)]
+    no_programs: bool,
+    /// Write the results here, for `lab render`
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    show: Show,
+}
+
+#[derive(Args)]
+struct Show {
+    /// Write a report with charts here
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
+    /// Write the README's chart here
+    #[arg(long, value_name = "PATH")]
+    chart: Option<PathBuf>,
+    /// Print the README's tables, in Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Where {
+    Wasm,
+    Native,
+}
 
 fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let rounds: usize = args[0].parse()?;
-    let filter = args[1].clone();
-    let dir = PathBuf::from(&args[2]);
-    let names: Vec<String> = args[3..].to_vec();
-    let subjects: Vec<_> = names
-        .iter()
-        .map(|name| {
-            let file = dir.join(format!("{name}.wasm"));
-            Ok(times::Subject {
-                name: name.clone(),
-                plain: guest::Guest::compile(&file, false)?,
-                counting: guest::Guest::compile(&file, true)?,
-            })
-        })
-        .collect::<Result<_>>()?;
-    let limit = names.iter().position(|n| n == "limit").unwrap_or(0);
-    let mut sums: Vec<[f64; 3]> = vec![[0.0; 3]; names.len()];
-    let mut count = 0.0;
-    print!("{:26}", "time to limit/fuel/pages");
-    for name in &names {
-        print!("{name:>22}");
+    let cli = Cli::parse();
+    match &cli.command {
+        Some(Command::Render { results, show }) => {
+            let text = std::fs::read(results)
+                .with_context(|| format!("cannot read {}", results.display()))?;
+            let results = serde_json::from_slice(&text)
+                .with_context(|| format!("{} has no results", results.display()))?;
+            show.show(&results)
+        }
+        Some(Command::HoldInstances { module, instances }) => density::hold(module, *instances),
+        None => {
+            let results = cli.measure.measure()?;
+            if let Some(path) = &cli.measure.json {
+                std::fs::write(path, serde_json::to_string_pretty(&results)?)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            cli.measure.show.show(&results)
+        }
     }
-    println!();
-    let mut print = |name: &str, results: Vec<Result<times::Figures>>| {
-        print!("{name:26}");
-        let results: Vec<_> = results.into_iter().map(|r| r.map_err(|e| eprintln!("{e:?}")).ok()).collect();
-        let base = results[limit].clone().unwrap();
-        count += 1.0;
-        for (r, sum) in results.iter().zip(&mut sums) {
-            if let Some(r) = r {
-                let t = r.nanoseconds / base.nanoseconds;
-                let f = r.instructions as f64 / base.instructions as f64;
-                sum[0] += t.ln();
-                sum[1] += f.ln();
-                print!("{:>8.2}{:>7.2}{:>7}", t, f, r.pages);
-            } else {
-                print!("{:>22}", "failed");
+}
+
+impl Show {
+    fn show(&self, results: &Results) -> Result<()> {
+        summary::print(results, self.markdown);
+        if let Some(path) = &self.html {
+            report::write_html(results, path)?;
+        }
+        if let Some(path) = &self.chart {
+            report::write_chart(results, path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Measure {
+    fn measure(&self) -> Result<Results> {
+        for name in &self.allocators {
+            let known = WASM.iter().chain(&NATIVE).any(|known| known == name);
+            ensure!(
+                known,
+                "{name} is none of {} and {}",
+                WASM.join(", "),
+                NATIVE.join(", ")
+            );
+        }
+        let plan = Plan {
+            quick: self.quick,
+            filter: self.filter.clone(),
+        };
+        let mut missing = BTreeMap::new();
+        let mut platforms = Vec::new();
+        if self.only != Some(Where::Native) {
+            platforms.push(self.under_wasmtime(&plan, &mut missing)?);
+        }
+        if self.only != Some(Where::Wasm) {
+            platforms.push(self.natively(&plan, &mut missing)?);
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let arguments = std::env::args().skip(1);
+        let command: Vec<String> = std::iter::once("lab".into()).chain(arguments).collect();
+        Ok(Results {
+            date: metadata::date(),
+            machine: metadata::machine(),
+            command: command.join(" "),
+            rounds: plan.rounds(),
+            versions: metadata::versions(&root),
+            missing,
+            platforms,
+        })
+    }
+
+    /// Those of a platform's allocators that are asked for.
+    fn names(&self, all: &[&'static str]) -> Vec<&'static str> {
+        let wanted = |name: &str| self.allocators.iter().any(|wanted| wanted == name);
+        let mut names = all.to_vec();
+        names.retain(|name| self.allocators.is_empty() || wanted(name));
+        names
+    }
+
+    fn under_wasmtime(
+        &self,
+        plan: &Plan,
+        missing: &mut BTreeMap<String, String>,
+    ) -> Result<Platform> {
+        let names = self.names(&WASM);
+        let (built, failed) = modules::wasm(&names, !self.no_programs)?;
+        missing.extend(failed);
+        let files: Vec<(&str, &Path)> = built
+            .iter()
+            .map(|built| (built.name.as_str(), built.synthetic.as_path()))
+            .collect();
+        let with_programs: Vec<(&str, &Path)> = built
+            .iter()
+            .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
+            .collect();
+        let mut workloads = wasm::workloads(plan, &files)?;
+        workloads.extend(wasm::programs(plan, &with_programs)?);
+        let mut platform = Platform {
+            name: "wasm32-wasip1 under wasmtime".into(),
+            allocators: built.iter().map(|built| built.name.clone()).collect(),
+            workloads,
+            growth: Vec::new(),
+            latencies: Vec::new(),
+            densities: Vec::new(),
+            sizes: Vec::new(),
+        };
+        if plan.wants("growth") || plan.wants("latency") {
+            let compile = |(name, file)| Ok((name, Guest::compile(file, false)?));
+            let guests: Vec<(&str, Guest)> =
+                files.iter().copied().map(compile).collect::<Result<_>>()?;
+            if plan.wants("growth") {
+                platform.growth = growth::measure(plan, &guests);
+            }
+            if plan.wants("latency") {
+                platform.latencies = latency::measure(plan, &guests);
             }
         }
-        println!();
-    };
-    for workload in lab_workloads::all() {
-        if workload.name.contains(&filter) {
-            print(&workload.name, times::measure(&subjects, rounds, |g| guest::Loaded::new(g, &workload)));
+        if plan.wants("density") {
+            platform.densities = density::measure(plan, &files)?;
         }
-    }
-    for number in 0..12 {
-        if subjects[0].plain.instantiate()?.function::<u32, ()>("prepare").is_ok() && format!("program/{number}").contains(&filter) {
-            print(&format!("program/{number}"), times::measure(&subjects, rounds, |g| guest::Loaded::program(g, number)));
+        if plan.wants("sizes") {
+            platform.sizes = sizes::measure(&names);
         }
+        Ok(platform)
     }
-    print!("{:26}", "mean");
-    for sum in sums {
-        print!("{:>8.2}{:>7.2}{:>7}", (sum[0] / count).exp(), (sum[1] / count).exp(), "");
+
+    fn natively(&self, plan: &Plan, missing: &mut BTreeMap<String, String>) -> Result<Platform> {
+        let (built, failed) = modules::native(&self.names(&NATIVE))?;
+        missing.extend(failed);
+        Ok(Platform {
+            name: "native".into(),
+            workloads: native::workloads(plan, &built)?,
+            allocators: built.into_iter().map(|(name, _)| name).collect(),
+            growth: Vec::new(),
+            latencies: Vec::new(),
+            densities: Vec::new(),
+            sizes: Vec::new(),
+        })
     }
-    println!();
-    Ok(())
+}
+
+// TODO: until `modules.rs` builds them, modules and executables lie in the directory LAB_MODULES; `sizes.rs` is to come.
+mod modules {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    fn directory() -> PathBuf {
+        std::env::var_os("LAB_MODULES").unwrap_or_default().into()
+    }
+    pub struct Built {
+        pub name: String,
+        pub synthetic: PathBuf,
+        pub programs: Option<PathBuf>,
+    }
+    pub fn wasm(
+        names: &[&str],
+        programs: bool,
+    ) -> anyhow::Result<(Vec<Built>, BTreeMap<String, String>)> {
+        let built = names.iter().map(|name| Built {
+            name: (*name).to_string(),
+            synthetic: directory().join(format!("{name}.wasm")),
+            programs: programs.then(|| directory().join(format!("programs/{name}.wasm"))),
+        });
+        Ok((
+            built.filter(|b| b.synthetic.exists()).collect(),
+            BTreeMap::new(),
+        ))
+    }
+    #[expect(clippy::type_complexity)]
+    pub fn native(
+        names: &[&str],
+    ) -> anyhow::Result<(Vec<(String, PathBuf)>, BTreeMap<String, String>)> {
+        let built = names
+            .iter()
+            .map(|name| (name.to_string(), directory().join(name)));
+        Ok((built.filter(|b| b.1.exists()).collect(), BTreeMap::new()))
+    }
+}
+mod sizes {
+    pub fn measure(_: &[&str]) -> Vec<crate::results::Size> {
+        Vec::new()
+    }
 }

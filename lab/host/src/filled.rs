@@ -1,0 +1,159 @@
+//! An instance with many live blocks: where `growth` and `latency` measure. And allocators that are too slow for
+//! that, for which nobody waits: all is done in small parts, which end when the time is up.
+
+use crate::guest::{Guest, Live, PLACE};
+use crate::plan::reason;
+use anyhow::{Result, bail};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// No part is made longer than this.
+const LONGEST_PART: Duration = Duration::from_millis(500);
+
+/// An instance with a table full of live blocks.
+pub struct Filled {
+    pub live: Live,
+    table: u32,
+    slots: u32,
+    /// Pages before the first block.
+    before: u64,
+    /// Of the next random numbers.
+    seed: u64,
+    deadline: Instant,
+    patience: Duration,
+}
+
+impl Filled {
+    /// Fills a table, which, with all that comes after, may take as long as `patience`.
+    pub fn new(guest: &Guest, slots: u32, patience: Duration) -> Result<Self> {
+        let mut live = guest.instantiate()?;
+        let table = live.table(u64::from(slots))?;
+        let before = live.pages();
+        let deadline = Instant::now() + patience;
+        let mut filled = Self {
+            live,
+            table,
+            slots,
+            before,
+            seed: 0,
+            deadline,
+            patience,
+        };
+        let fill = filled.live.function::<(u32, u32, u64), ()>("fill")?;
+        filled.in_parts("filled", slots, |filled, done, count| {
+            let place = filled.table + done * PLACE as u32;
+            let seed = filled.next_seed();
+            Ok(fill.call(&mut filled.live.store, (place, count, seed))?)
+        })?;
+        Ok(filled)
+    }
+
+    /// Linear memory without what the module starts with and the table, in pages.
+    pub fn pages(&self) -> u64 {
+        self.live.pages() - self.before
+    }
+
+    /// Frees random blocks and allocates others in their places, and says how long that took.
+    pub fn exchange(&mut self, pairs: u32) -> Result<Duration> {
+        let churn = self.live.function::<(u32, u32, u32, u64), ()>("churn")?;
+        let parameters = (self.table, self.slots, pairs, self.next_seed());
+        let start = Instant::now();
+        churn.call(&mut self.live.store, parameters)?;
+        Ok(start.elapsed())
+    }
+
+    /// The same, unless it takes too long. Returns the time of one such pair towards the end, in nanoseconds.
+    pub fn churn(&mut self, pairs: u32) -> Result<f64> {
+        self.in_parts("exchanged", pairs, |filled, _, count| {
+            filled.exchange(count)?;
+            Ok(())
+        })
+    }
+
+    /// The same with ticks, whatever it takes.
+    pub fn churn_observed(&mut self, pairs: u32) -> Result<()> {
+        let parameters = (self.table, self.slots, pairs, self.next_seed());
+        self.live.call("churn_observed", parameters)
+    }
+
+    fn next_seed(&mut self) -> u64 {
+        self.seed += 1;
+        self.seed
+    }
+
+    /// Does something `count` times, in parts that grow as long as they are quick. Returns the time of one of the
+    /// last part, in nanoseconds.
+    fn in_parts(
+        &mut self,
+        done_to: &str,
+        count: u32,
+        mut part: impl FnMut(&mut Self, u32, u32) -> Result<()>,
+    ) -> Result<f64> {
+        let (mut done, mut next, mut each) = (0, 16, 0.0);
+        while done < count {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let seconds = self.patience.as_secs();
+                bail!(
+                    "more than {seconds} s: {each:.0} ns for each block {done_to}, after {done} of {count}"
+                );
+            }
+            next = next.min(count - done);
+            let start = Instant::now();
+            part(self, done, next)?;
+            let time = start.elapsed();
+            done += next;
+            each = time.as_nanos() as f64 / f64::from(next);
+            if time < LONGEST_PART.min(left / 4) {
+                next = next.saturating_mul(2);
+            }
+        }
+        Ok(each)
+    }
+}
+
+/// Allocators that failed with some number of live blocks. With more they are not tried.
+#[derive(Default)]
+pub struct Failures(BTreeMap<String, String>);
+
+impl Failures {
+    /// What is done for an allocator, unless it fails or has failed.
+    pub fn unless<T>(
+        &mut self,
+        allocator: &str,
+        live: u32,
+        what: impl FnOnce() -> Result<T>,
+    ) -> Option<T> {
+        if self.0.contains_key(allocator) {
+            return None;
+        }
+        what()
+            .map_err(|error| {
+                let reason = format!("with {live} live blocks: {}", reason(&error));
+                self.0.insert(allocator.to_string(), reason);
+            })
+            .ok()
+    }
+
+    /// Why an allocator that failed did so.
+    pub fn reason(&self, allocator: &str) -> String {
+        self.0.get(allocator).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failures;
+    use anyhow::anyhow;
+
+    #[test]
+    fn who_failed_is_not_tried_again() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.unless("a", 10, || Ok(1)), Some(1));
+        let failed: Option<()> = failures.unless("a", 100, || Err(anyhow!("too slow")));
+        assert_eq!(failed, None);
+        assert_eq!(failures.unless("a", 1000, || Ok(1)), None);
+        assert_eq!(failures.reason("a"), "with 100 live blocks: too slow");
+        assert_eq!(failures.unless("b", 1000, || Ok(1)), Some(1));
+    }
+}

@@ -1,0 +1,146 @@
+//! The workloads under wasmtime: time, executed instructions and linear memory of each in each allocator.
+
+use crate::guest::{Guest, Loaded};
+use crate::plan::{Plan, reason};
+use crate::results::{Cell, Workload};
+use crate::times::{Subject, interleave};
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// One allocator's module.
+struct Module {
+    allocator: String,
+    plain: Guest,
+    /// The same, for executed instructions.
+    counting: Guest,
+}
+
+/// What needs no clock.
+struct Counts {
+    instructions: u64,
+    pages: u64,
+}
+
+impl Module {
+    fn compile(allocator: &str, file: &Path) -> Result<Self> {
+        eprintln!("compile {allocator}");
+        Ok(Self {
+            allocator: allocator.to_string(),
+            plain: Guest::compile(file, false)?,
+            counting: Guest::compile(file, true)?,
+        })
+    }
+}
+
+impl Subject for Loaded {
+    fn run(&mut self, repeats: u32) -> Result<Duration> {
+        let start = Instant::now();
+        Loaded::run(self, repeats)?;
+        Ok(start.elapsed())
+    }
+}
+
+/// The synthetic workloads and traces that the plan wants.
+pub fn workloads(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
+    let wanted = plan.workloads();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let modules: Vec<Module> = files
+        .iter()
+        .map(|(allocator, file)| Module::compile(allocator, file))
+        .collect::<Result<_>>()?;
+    let measure = |workload: lab_workloads::Workload| {
+        eprintln!("time under wasmtime: {}", workload.name);
+        let load = |guest: &Guest| Loaded::new(guest, &workload);
+        Workload {
+            calls: workload.calls as u64,
+            peak: workload.peak,
+            cells: cells(plan, &modules, load),
+            name: workload.name,
+        }
+    };
+    Ok(wanted.into_iter().map(measure).collect())
+}
+
+/// The whole programs that the plan wants, of modules that have them.
+pub fn programs(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
+    let Some(((allocator, file), others)) = files.split_first() else {
+        return Ok(Vec::new());
+    };
+    let first = Module::compile(allocator, file)?;
+    let names = first.plain.instantiate()?.programs()?;
+    let names = names.iter().map(|name| format!("program/{name}"));
+    let wanted: Vec<(u32, String)> = (0..)
+        .zip(names)
+        .filter(|(_, name)| plan.wants(name))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut modules = vec![first];
+    for (allocator, file) in others {
+        modules.push(Module::compile(allocator, file)?);
+    }
+    let measure = |(number, name)| {
+        eprintln!("time under wasmtime: {name}");
+        let load = |guest: &Guest| Loaded::program(guest, number);
+        let cells = cells(plan, &modules, load);
+        Workload {
+            name,
+            calls: 0,
+            peak: 0,
+            cells,
+        }
+    };
+    Ok(wanted.into_iter().map(measure).collect())
+}
+
+/// One workload in each module.
+fn cells(
+    plan: &Plan,
+    modules: &[Module],
+    load: impl Fn(&Guest) -> Result<Loaded>,
+) -> BTreeMap<String, Cell> {
+    let mut counts = Vec::new();
+    let mut subjects = Vec::new();
+    for module in modules {
+        let count = count(&module.counting, &load);
+        subjects.push(match &count {
+            Ok(_) => load(&module.plain),
+            Err(error) => Err(anyhow!(reason(error))),
+        });
+        counts.push(count.ok());
+    }
+    let times = interleave(subjects, plan.rounds());
+    let mut cells = BTreeMap::new();
+    for ((module, count), time) in modules.iter().zip(counts).zip(times) {
+        let cell = match time {
+            Ok(time) => Cell::Measured {
+                nanoseconds: time.nanoseconds,
+                quartiles: time.quartiles,
+                instructions: count.as_ref().map(|count| count.instructions),
+                pages: count.as_ref().map(|count| count.pages),
+            },
+            Err(error) => Cell::Failed(reason(&error)),
+        };
+        cells.insert(module.allocator.clone(), cell);
+    }
+    cells
+}
+
+/// Runs a workload twice in an instance that counts.
+fn count(guest: &Guest, load: impl Fn(&Guest) -> Result<Loaded>) -> Result<Counts> {
+    let mut loaded = load(guest)?;
+    let before = loaded.live.pages();
+    loaded.run(1)?;
+    let pages = loaded.live.pages() - before;
+    let fuel = loaded.live.fuel();
+    loaded.run(1)?;
+    Ok(Counts {
+        instructions: loaded.live.fuel() - fuel,
+        pages,
+    })
+}
