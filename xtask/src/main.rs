@@ -1,10 +1,9 @@
 //! `cargo xtask test` and `cargo xtask bench`: set up what is missing, then run all tests, or all benchmarks
-//! and a summary.
+//! with their report.
 
 mod bench;
 mod setup;
 mod step;
-mod summary;
 mod test;
 
 use clap::Parser;
@@ -17,7 +16,7 @@ use clap::Parser;
 enum Command {
     /// Run all tests: natively, under miri, on wasm32 under wasmtime, and in guests that a host drives
     Test,
-    /// Run the benchmarks, natively and on wasm32 under wasmtime, and print a summary
+    /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
 

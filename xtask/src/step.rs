@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 /// The repository's root.
@@ -46,22 +46,6 @@ pub fn run(title: &str, command: &mut Command) -> Result<()> {
     }
     eprintln!("    {title}: {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Runs a command and returns what it printed.
-pub fn output(title: &str, command: &mut Command) -> Result<String> {
-    announce(title);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        bail!(
-            "{title}: {command:?} failed ({}); its output is above",
-            output.status
-        );
-    }
-    String::from_utf8(output.stdout).with_context(|| format!("{title}: the output is not UTF-8"))
 }
 
 fn announce(title: &str) {
