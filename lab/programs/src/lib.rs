@@ -1,4 +1,4 @@
-//! The programs that are recorded.
+//! Whole programs that real guests resemble: the lab runs them, and records their allocations as traces.
 //!
 //! Each is deterministic to the last free. What stands in the way is std's `HashMap`, whose order is another one in
 //! each run: a program keeps away from those parts of its crates that free in such an order.
@@ -10,6 +10,7 @@ mod derive;
 mod index;
 mod json;
 mod markdown;
+mod random;
 mod regex;
 mod script;
 mod shaders;

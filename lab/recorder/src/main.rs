@@ -1,15 +1,11 @@
-//! Records the malloc traces in `benches/traces`: runs real programs on real crates under an allocator that writes
+//! Records the malloc traces in `lab/workloads/traces`: runs real programs on real crates under an allocator that writes
 //! down every call.
 //!
 //! Traces are of 32-bit guests, so only the wasm32 build records; a native build can check what was recorded.
 //! A program is deterministic: recorded again, it gives the same bytes.
 
-mod programs;
-mod random;
 mod recording;
 mod report;
-#[path = "../../support/trace.rs"]
-mod trace;
 
 use std::{
     fs,
@@ -17,9 +13,9 @@ use std::{
     process::ExitCode,
 };
 
-use programs::{PROGRAMS, Program};
+use lab_programs::{PROGRAMS, Program};
 use report::Figures;
-use trace::Trace;
+use lab_workloads::trace::Trace;
 
 const USAGE: &str =
     "usage: trace-recorder --out DIR      record every program, write DIR/*.trace and DIR/README.md

@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::trace::Encoder;
+use lab_workloads::trace::Encoder;
 
 /// One successful call of the allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ fn push_alloc(ptr: *mut u8, layout: Layout) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Op, Trace};
+    use lab_workloads::trace::{Op, Trace};
 
     #[test]
     fn pointers_become_ids() {

@@ -1,11 +1,9 @@
-//! The figures of the traces: replayed against a model, printed as a table, and put into `benches/traces/README.md`.
+//! The figures of the traces: replayed against a model, printed as a table, and put into `lab/workloads/traces/README.md`.
 
 use std::fmt::Write;
 
-use crate::{
-    programs::PROGRAMS,
-    trace::{Op, Trace},
-};
+use lab_programs::PROGRAMS;
+use lab_workloads::trace::{Op, Trace};
 
 /// What a replay of a trace counts.
 #[derive(Debug, Default)]
@@ -121,7 +119,7 @@ pub fn table(all: &[Figures]) -> String {
     table
 }
 
-/// `benches/traces/README.md`.
+/// `lab/workloads/traces/README.md`.
 pub fn readme(all: &[Figures]) -> String {
     let mut programs = String::new();
     for program in &PROGRAMS {
@@ -132,17 +130,17 @@ pub fn readme(all: &[Figures]) -> String {
         "\
 # Recorded malloc traces
 
-What real programs asked of their allocator on wasm32-wasip1, call by call. `benches/recorder` ran them, and wrote
-these files and this page; `benches/support/trace.rs` defines the format and decodes it.
+What real programs asked of their allocator on wasm32-wasip1, call by call. `lab/recorder` ran them, and wrote
+these files and this page; `lab/workloads/src/trace.rs` defines the format and decodes it.
 
 Record them again:
 
 ```sh
-cargo run -p trace-recorder --release --target wasm32-wasip1 -- --out benches/traces
+cargo run -p trace-recorder --release --target wasm32-wasip1 -- --out lab/workloads/traces
 ```
 
 The programs are deterministic: with the same compiler and `Cargo.lock` the files come out the same, byte for byte.
-Check the files, and print the table below, with `--check benches/traces` instead.
+Check the files, and print the table below, with `--check lab/workloads/traces` instead.
 
 Sizes are as requested, in bytes. \"Left live\" are blocks that the program never frees: compiled rules and templates in
 statics, caches of the crates.

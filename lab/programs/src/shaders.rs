@@ -15,9 +15,9 @@ pub const PROGRAM: Program = Program {
     about: "compiles WGSL shaders to Metal and to GLSL: parsing, validation, code generation (naga)",
     input: || {
         [
-            include_str!("../../inputs/mesh.wgsl"),
-            include_str!("../../inputs/particles.wgsl"),
-            include_str!("../../inputs/terrain.wgsl"),
+            include_str!("../inputs/mesh.wgsl"),
+            include_str!("../inputs/particles.wgsl"),
+            include_str!("../inputs/terrain.wgsl"),
         ]
         .join(SEPARATOR)
     },

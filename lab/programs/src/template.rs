@@ -17,23 +17,23 @@ pub const PROGRAM: Program = Program {
 const TEMPLATES: [(&str, &str); 5] = [
     (
         "base.html",
-        include_str!("../../inputs/templates/base.html"),
+        include_str!("../inputs/templates/base.html"),
     ),
     (
         "card.html",
-        include_str!("../../inputs/templates/card.html"),
+        include_str!("../inputs/templates/card.html"),
     ),
     (
         "catalogue.html",
-        include_str!("../../inputs/templates/catalogue.html"),
+        include_str!("../inputs/templates/catalogue.html"),
     ),
     (
         "product.html",
-        include_str!("../../inputs/templates/product.html"),
+        include_str!("../inputs/templates/product.html"),
     ),
     (
         "search.html",
-        include_str!("../../inputs/templates/search.html"),
+        include_str!("../inputs/templates/search.html"),
     ),
 ];
 

@@ -7,7 +7,7 @@ use super::Program;
 pub const PROGRAM: Program = Program {
     name: "script",
     about: "compiles and runs a script full of maps, arrays, strings, closures and recursion (rhai)",
-    input: || include_str!("../../inputs/town.rhai").to_owned(),
+    input: || include_str!("../inputs/town.rhai").to_owned(),
     run,
 };
 

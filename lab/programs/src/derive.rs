@@ -11,7 +11,7 @@ pub const PROGRAM: Program = Program {
     name: "derive",
     about: "parses Rust types, derives an encoder, a decoder and a builder for each, and formats the result as source \
             (syn, quote, prettyplease)",
-    input: || include_str!("../../inputs/model.rs").to_owned(),
+    input: || include_str!("../inputs/model.rs").to_owned(),
     run,
 };
 
