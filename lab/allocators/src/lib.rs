@@ -11,6 +11,15 @@ extern crate alloc;
 #[cfg(any(feature = "side-by-side", not(target_arch = "wasm32")))]
 extern crate std;
 
+#[cfg(any(
+    all(target_arch = "wasm32", feature = "jemalloc"),
+    all(
+        not(target_arch = "wasm32"),
+        any(feature = "rlsf-small", feature = "lol-alloc")
+    )
+))]
+compile_error!("this allocator is not for this target, whose own it would leave in its place");
+
 #[cfg(feature = "limit")]
 mod limit;
 #[cfg(any(
