@@ -336,16 +336,32 @@ impl<M: LinearMemory> PageSlab<M> {
         slab
     }
 
-    fn new_slab(&mut self, class: u32) -> Option<SlabPtr> {
-        let mut fit = shape(class, self.current[class as usize].slots());
-        let head = match self.take_frames(fit.0, 1) {
-            Some(head) => head,
-            None => {
-                fit = shape(class, 0);
-                self.take_frames(fit.0, 1)?
+    /// Takes a run for a new slab: its frames, its slots, its first frame. Where no room is left for one twice
+    /// the size of the last, a smaller one fits into what is free rather than that memory grows.
+    fn take_slab(&mut self, class: u32) -> Option<(u32, u32, u32)> {
+        let previous = self.current[class as usize].slots();
+        let mut wanted = previous;
+        loop {
+            let (frames, slots) = shape(class, wanted);
+            if let Some(head) = self.runs.take(frames) {
+                self.cuts = self.cuts.saturating_add(1);
+                return Some((frames, slots, head));
             }
+            if wanted == 0 {
+                break;
+            }
+            wanted /= 2;
+        }
+        let grown = |heap: &mut Self, previous| {
+            let (frames, slots) = shape(class, previous);
+            let head = heap.take_frames(frames, 1)?;
+            Some((frames, slots, head))
         };
-        let (frames, slots) = fit;
+        grown(self, previous).or_else(|| grown(self, 0))
+    }
+
+    fn new_slab(&mut self, class: u32) -> Option<SlabPtr> {
+        let (frames, slots, head) = self.take_slab(class)?;
         let start = self.runs.map().offset(head + guard(class));
         if class == DESCRIPTORS {
             // It describes itself, in its own first slot, and the map does not name it: no pointer into it is

@@ -507,7 +507,7 @@ impl<M: LinearMemory> Runs<M> {
         let capacity_for = |pages: u32| {
             let total = end - first + pages;
             let total = if ahead {
-                total + total.div_ceil(2)
+                total + total.div_ceil(4)
             } else {
                 total
             };
