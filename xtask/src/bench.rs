@@ -31,7 +31,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    setup::targets(&["wasm32-wasip1"])?;
+    setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"])?;
     if options.criterion {
         criterion()?;
     }

@@ -157,10 +157,12 @@ struct Precompiled(PathBuf);
 
 impl Precompiled {
     fn new(allocator: &str, module: &Path) -> Result<Self> {
-        let code = Engine::default().precompile_module(&std::fs::read(module)?)?;
+        let code = std::fs::read(module)
+            .with_context(|| format!("cannot read {}", module.display()))
+            .and_then(|module| Ok(Engine::default().precompile_module(&module)?))?;
         let name = format!("pageslab-lab-{}-{allocator}.cwasm", std::process::id());
         let file = std::env::temp_dir().join(name);
-        std::fs::write(&file, code)?;
+        std::fs::write(&file, code).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Self(file))
     }
 }
@@ -172,23 +174,24 @@ impl Drop for Precompiled {
     }
 }
 
-pub fn measure(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Density>> {
-    let modules: Vec<Precompiled> = files
+pub fn measure(plan: &Plan, files: &[(&str, &Path)]) -> Vec<Density> {
+    let modules: Vec<Result<Precompiled>> = files
         .iter()
         .map(|(allocator, file)| Precompiled::new(allocator, file))
-        .collect::<Result<_>>()?;
+        .collect();
     let mut densities = Vec::new();
     for &instances in plan.density() {
         eprintln!("density: {instances} instances");
-        let mut outcomes: Vec<Result<Vec<DensityFigures>>> =
+        let mut outcomes: Vec<Result<Vec<DensityFigures>, String>> =
             modules.iter().map(|_| Ok(Vec::new())).collect();
         for round in 0..plan.density_rounds() {
             for turn in turns(modules.len(), round) {
                 let outcome = &mut outcomes[turn];
                 if let Ok(figures) = outcome {
-                    match process(&modules[turn].0, instances) {
+                    let module = modules[turn].as_ref().map_err(reason);
+                    match module.and_then(|m| process(&m.0, instances).map_err(|e| reason(&e))) {
                         Ok(more) => figures.push(more),
-                        Err(error) => *outcome = Err(error),
+                        Err(reason) => *outcome = Err(reason),
                     }
                 }
             }
@@ -197,13 +200,11 @@ pub fn measure(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Density>> {
             densities.push(Density {
                 allocator: (*allocator).to_string(),
                 instances,
-                outcome: outcome
-                    .map(|rounds| middle(&rounds))
-                    .map_err(|e| reason(&e)),
+                outcome: outcome.map(|rounds| middle(&rounds)),
             });
         }
     }
-    Ok(densities)
+    densities
 }
 
 /// The median of each figure.

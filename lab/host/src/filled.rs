@@ -3,7 +3,7 @@
 
 use crate::guest::{Guest, Live, PLACE};
 use crate::plan::reason;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -93,9 +93,9 @@ impl Filled {
         while done < count {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let seconds = self.patience.as_secs();
+                let seconds = self.patience.as_secs_f64();
                 bail!(
-                    "more than {seconds} s: {each:.0} ns for each block {done_to}, after {done} of {count}"
+                    "more than {seconds:.1} s: {each:.0} ns for each block {done_to}, after {done} of {count}"
                 );
             }
             next = next.min(count - done);
@@ -110,6 +110,11 @@ impl Filled {
         }
         Ok(each)
     }
+}
+
+/// A module that compiled, or why it did not.
+pub fn compiled(guest: &Result<Guest>) -> Result<&Guest> {
+    guest.as_ref().map_err(|error| anyhow!(reason(error)))
 }
 
 /// Allocators that failed with some number of live blocks. With more they are not tried.
@@ -143,8 +148,7 @@ impl Failures {
 
 #[cfg(test)]
 mod tests {
-    use super::Failures;
-    use anyhow::anyhow;
+    use super::{Failures, anyhow};
 
     #[test]
     fn who_failed_is_not_tried_again() {

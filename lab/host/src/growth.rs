@@ -5,7 +5,7 @@
 //! others allocated in their places, first as many as are live, so that the heap looks used, then for the time.
 //! The allocators take turns, and each comes several times, so that one instance at a time needs memory.
 
-use crate::filled::{Failures, Filled};
+use crate::filled::{Failures, Filled, compiled};
 use crate::guest::Guest;
 use crate::plan::Plan;
 use crate::quantile::median;
@@ -47,7 +47,7 @@ impl Point {
     }
 }
 
-pub fn measure(plan: &Plan, guests: &[(&str, Guest)]) -> Vec<Growth> {
+pub fn measure(plan: &Plan, guests: &[(&str, Result<Guest>)]) -> Vec<Growth> {
     let mut failures = Failures::default();
     let mut growth = Vec::new();
     for &live in plan.growth() {
@@ -57,7 +57,9 @@ pub fn measure(plan: &Plan, guests: &[(&str, Guest)]) -> Vec<Growth> {
             for turn in turns(guests.len(), round) {
                 let (name, guest) = &guests[turn];
                 let point = &mut points[turn];
-                failures.unless(name, live, || point.round(guest, live, plan.patience()));
+                failures.unless(name, live, || {
+                    point.round(compiled(guest)?, live, plan.patience())
+                });
             }
         }
         for ((name, _), point) in guests.iter().zip(points) {

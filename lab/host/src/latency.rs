@@ -10,7 +10,7 @@
 //! system's time.
 
 use crate::clock;
-use crate::filled::{Failures, Filled};
+use crate::filled::{Failures, Filled, compiled};
 use crate::guest::{Guest, Tick};
 use crate::plan::Plan;
 use crate::quantile::quantile;
@@ -119,7 +119,7 @@ fn evaluate(repetitions: &[Calls], nanoseconds_per_cycle: f64) -> Result<[Percen
 /// All repetitions at one number of live blocks, in turns. Allocators with a failure are left out.
 fn repetitions(
     plan: &Plan,
-    guests: &[(&str, Guest)],
+    guests: &[(&str, Result<Guest>)],
     live: u32,
     failures: &mut Failures,
 ) -> Vec<Vec<Calls>> {
@@ -127,7 +127,9 @@ fn repetitions(
     for round in 0..plan.latency_rounds() {
         for turn in turns(guests.len(), round) {
             let (name, guest) = &guests[turn];
-            if let Some(repeated) = failures.unless(name, live, || repetition(plan, guest, live)) {
+            if let Some(repeated) =
+                failures.unless(name, live, || repetition(plan, compiled(guest)?, live))
+            {
                 calls[turn].push(repeated);
             }
         }
@@ -135,7 +137,7 @@ fn repetitions(
     calls
 }
 
-pub fn measure(plan: &Plan, guests: &[(&str, Guest)]) -> Vec<Latency> {
+pub fn measure(plan: &Plan, guests: &[(&str, Result<Guest>)]) -> Vec<Latency> {
     let cycle = clock::nanoseconds_per_cycle();
     let mut failures = Failures::default();
     let mut latencies = Vec::new();

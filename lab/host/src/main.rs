@@ -10,13 +10,17 @@ mod growth;
 mod guest;
 mod latency;
 mod metadata;
+mod modules;
 mod native;
 mod plan;
 mod quantile;
 mod report;
 mod results;
+mod sizes;
+mod stamp;
 mod summary;
 mod times;
+mod toolchain;
 mod wasm;
 
 use anyhow::{Context, Result, ensure};
@@ -28,7 +32,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they are shown.
-const WASM: [&str; 8] = [
+const WASM: [&str; 10] = [
     "pageslab",
     "limit",
     "dlmalloc",
@@ -36,6 +40,8 @@ const WASM: [&str; 8] = [
     "rlsf",
     "rlsf-small",
     "lol-alloc",
+    "mimalloc-v2",
+    "mimalloc-v3",
     "wasi-libc",
 ];
 const NATIVE: [&str; 9] = [
@@ -207,8 +213,10 @@ impl Measure {
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Platform> {
         let names = self.names(&WASM);
-        let (built, failed) = modules::wasm(&names, !self.no_programs)?;
-        missing.extend(failed);
+        let programs = !self.no_programs && plan.wants_programs();
+        let (built, failed) = modules::wasm(&names, programs)?;
+        let failed = failed.into_iter();
+        missing.extend(failed.map(|(peer, reason)| (format!("{peer} on wasm32"), reason)));
         let files: Vec<(&str, &Path)> = built
             .iter()
             .map(|built| (built.name.as_str(), built.synthetic.as_path()))
@@ -217,7 +225,7 @@ impl Measure {
             .iter()
             .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
             .collect();
-        let mut workloads = wasm::workloads(plan, &files)?;
+        let mut workloads = wasm::workloads(plan, &files);
         workloads.extend(wasm::programs(plan, &with_programs)?);
         let mut platform = Platform {
             name: "wasm32-wasip1 under wasmtime".into(),
@@ -229,9 +237,8 @@ impl Measure {
             sizes: Vec::new(),
         };
         if plan.wants("growth") || plan.wants("latency") {
-            let compile = |(name, file)| Ok((name, Guest::compile(file, false)?));
-            let guests: Vec<(&str, Guest)> =
-                files.iter().copied().map(compile).collect::<Result<_>>()?;
+            let compile = |(name, file)| (name, Guest::compile(file, false));
+            let guests: Vec<(&str, Result<Guest>)> = files.iter().copied().map(compile).collect();
             if plan.wants("growth") {
                 platform.growth = growth::measure(plan, &guests);
             }
@@ -240,7 +247,7 @@ impl Measure {
             }
         }
         if plan.wants("density") {
-            platform.densities = density::measure(plan, &files)?;
+            platform.densities = density::measure(plan, &files);
         }
         if plan.wants("sizes") {
             platform.sizes = sizes::measure(&names);
@@ -250,7 +257,8 @@ impl Measure {
 
     fn natively(&self, plan: &Plan, missing: &mut BTreeMap<String, String>) -> Result<Platform> {
         let (built, failed) = modules::native(&self.names(&NATIVE))?;
-        missing.extend(failed);
+        let failed = failed.into_iter();
+        missing.extend(failed.map(|(peer, reason)| (format!("{peer}, natively"), reason)));
         Ok(Platform {
             name: "native".into(),
             workloads: native::workloads(plan, &built)?,
@@ -260,47 +268,5 @@ impl Measure {
             densities: Vec::new(),
             sizes: Vec::new(),
         })
-    }
-}
-
-// TODO: until `modules.rs` builds them, modules and executables lie in the directory LAB_MODULES; `sizes.rs` is to come.
-mod modules {
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
-    fn directory() -> PathBuf {
-        std::env::var_os("LAB_MODULES").unwrap_or_default().into()
-    }
-    pub struct Built {
-        pub name: String,
-        pub synthetic: PathBuf,
-        pub programs: Option<PathBuf>,
-    }
-    pub fn wasm(
-        names: &[&str],
-        programs: bool,
-    ) -> anyhow::Result<(Vec<Built>, BTreeMap<String, String>)> {
-        let built = names.iter().map(|name| Built {
-            name: (*name).to_string(),
-            synthetic: directory().join(format!("{name}.wasm")),
-            programs: programs.then(|| directory().join(format!("programs/{name}.wasm"))),
-        });
-        Ok((
-            built.filter(|b| b.synthetic.exists()).collect(),
-            BTreeMap::new(),
-        ))
-    }
-    #[expect(clippy::type_complexity)]
-    pub fn native(
-        names: &[&str],
-    ) -> anyhow::Result<(Vec<(String, PathBuf)>, BTreeMap<String, String>)> {
-        let built = names
-            .iter()
-            .map(|name| (name.to_string(), directory().join(name)));
-        Ok((built.filter(|b| b.1.exists()).collect(), BTreeMap::new()))
-    }
-}
-mod sizes {
-    pub fn measure(_: &[&str]) -> Vec<crate::results::Size> {
-        Vec::new()
     }
 }

@@ -22,6 +22,15 @@ impl Plan {
         workloads
     }
 
+    /// Whether any of the whole programs is to be measured. Each bears the name of its trace.
+    pub fn wants_programs(&self) -> bool {
+        let mut workloads = lab_workloads::all().into_iter();
+        workloads.any(|workload| match workload.name.strip_prefix("trace/") {
+            Some(name) => self.wants(&format!("program/{name}")),
+            None => false,
+        })
+    }
+
     fn choose<T>(&self, quick: T, full: T) -> T {
         if self.quick { quick } else { full }
     }
@@ -94,6 +103,8 @@ mod tests {
         assert!(plan("json").wants("trace/json"));
         assert!(!plan("json").wants("growth"));
         assert!(plan("trace/").workloads().len() >= 12);
+        assert!(plan("json").wants_programs() && plan("").wants_programs());
+        assert!(!plan("pair/").wants_programs());
     }
 
     #[test]

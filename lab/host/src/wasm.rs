@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// One allocator's module.
 struct Module {
     allocator: String,
+    guests: Result<Guests>,
+}
+
+struct Guests {
     plain: Guest,
     /// The same, for executed instructions.
     counting: Guest,
@@ -24,13 +28,18 @@ struct Counts {
 }
 
 impl Module {
-    fn compile(allocator: &str, file: &Path) -> Result<Self> {
+    fn compile((allocator, file): &(&str, &Path)) -> Self {
         eprintln!("compile {allocator}");
-        Ok(Self {
-            allocator: allocator.to_string(),
-            plain: Guest::compile(file, false)?,
-            counting: Guest::compile(file, true)?,
-        })
+        let guests = || {
+            Ok(Guests {
+                plain: Guest::compile(file, false)?,
+                counting: Guest::compile(file, true)?,
+            })
+        };
+        Self {
+            allocator: (*allocator).to_string(),
+            guests: guests(),
+        }
     }
 }
 
@@ -43,15 +52,12 @@ impl Subject for Loaded {
 }
 
 /// The synthetic workloads and traces that the plan wants.
-pub fn workloads(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
+pub fn workloads(plan: &Plan, files: &[(&str, &Path)]) -> Vec<Workload> {
     let wanted = plan.workloads();
     if wanted.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let modules: Vec<Module> = files
-        .iter()
-        .map(|(allocator, file)| Module::compile(allocator, file))
-        .collect::<Result<_>>()?;
+    let modules: Vec<Module> = files.iter().map(Module::compile).collect();
     let measure = |workload: lab_workloads::Workload| {
         eprintln!("time under wasmtime: {}", workload.name);
         let load = |guest: &Guest| Loaded::new(guest, &workload);
@@ -62,29 +68,20 @@ pub fn workloads(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> 
             name: workload.name,
         }
     };
-    Ok(wanted.into_iter().map(measure).collect())
+    wanted.into_iter().map(measure).collect()
 }
 
 /// The whole programs that the plan wants, of modules that have them.
 pub fn programs(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
-    let Some(((allocator, file), others)) = files.split_first() else {
+    let modules: Vec<Module> = files.iter().map(Module::compile).collect();
+    let mut guests = modules.iter().filter_map(|m| m.guests.as_ref().ok());
+    let Some(first) = guests.next() else {
         return Ok(Vec::new());
     };
-    let first = Module::compile(allocator, file)?;
     let names = first.plain.instantiate()?.programs()?;
     let names = names.iter().map(|name| format!("program/{name}"));
-    let wanted: Vec<(u32, String)> = (0..)
-        .zip(names)
-        .filter(|(_, name)| plan.wants(name))
-        .collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut modules = vec![first];
-    for (allocator, file) in others {
-        modules.push(Module::compile(allocator, file)?);
-    }
-    let measure = |(number, name)| {
+    let wanted = (0..).zip(names).filter(|(_, name)| plan.wants(name));
+    let measure = |(number, name): (u32, String)| {
         eprintln!("time under wasmtime: {name}");
         let load = |guest: &Guest| Loaded::program(guest, number);
         let cells = cells(plan, &modules, load);
@@ -95,7 +92,7 @@ pub fn programs(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
             cells,
         }
     };
-    Ok(wanted.into_iter().map(measure).collect())
+    Ok(wanted.map(measure).collect())
 }
 
 /// One workload in each module.
@@ -107,12 +104,16 @@ fn cells(
     let mut counts = Vec::new();
     let mut subjects = Vec::new();
     for module in modules {
-        let count = count(&module.counting, &load);
-        subjects.push(match &count {
-            Ok(_) => load(&module.plain),
+        let counted = match &module.guests {
+            Ok(guests) => count(&guests.counting, &load).map(|count| (count, &guests.plain)),
             Err(error) => Err(anyhow!(reason(error))),
-        });
-        counts.push(count.ok());
+        };
+        let (count, subject) = match counted {
+            Ok((count, plain)) => (Some(count), load(plain)),
+            Err(error) => (None, Err(error)),
+        };
+        counts.push(count);
+        subjects.push(subject);
     }
     let times = interleave(subjects, plan.rounds());
     let mut cells = BTreeMap::new();
