@@ -145,7 +145,6 @@ impl<M: LinearMemory> PageSlab<M> {
 }
 
 /// The slabs of a list.
-fn list(first: SlabPtr) -> impl Iterator<Item = SlabPtr> {
-    let some = |slab: SlabPtr| Some(slab).filter(|slab| !slab.is_empty());
-    core::iter::successors(some(first), move |slab| some(slab.next()))
+fn list(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
+    core::iter::successors(first, |slab| slab.next())
 }

@@ -114,8 +114,8 @@ pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(crate) current: [SlabPtr; CLASSES],
     pub(crate) runs: Runs<M>,
-    pub(crate) partial: [SlabPtr; CLASSES],
-    pub(crate) empties: [SlabPtr; CLASSES],
+    pub(crate) partial: [Option<SlabPtr>; CLASSES],
+    pub(crate) empties: [Option<SlabPtr>; CLASSES],
     pub(crate) empty: u32,
     pub(crate) busy: u32,
     /// Runs cut, and not taken from the cache, since the last look whether nothing is live.
@@ -151,8 +151,8 @@ impl<M> PageSlab<M> {
         Self {
             current: [SlabPtr::EMPTY; CLASSES],
             runs: Runs::new(memory, max_pages),
-            partial: [SlabPtr::EMPTY; CLASSES],
-            empties: [SlabPtr::EMPTY; CLASSES],
+            partial: [None; CLASSES],
+            empties: [None; CLASSES],
             empty: 0,
             busy: 0,
             cuts: 0,
@@ -171,24 +171,23 @@ impl<M> PageSlab<M> {
         self.runs.memory()
     }
 
-    fn link(list: &mut SlabPtr, mut slab: SlabPtr) {
-        let mut next = core::mem::replace(list, slab);
-        if !next.is_empty() {
-            next.get_mut().previous = slab;
+    fn link(list: &mut Option<SlabPtr>, mut slab: SlabPtr) {
+        let next = list.replace(slab);
+        if let Some(mut next) = next {
+            next.get_mut().previous = Some(slab);
         }
         slab.get_mut().next = next;
-        slab.get_mut().previous = SlabPtr::EMPTY;
+        slab.get_mut().previous = None;
     }
 
-    fn unlink(list: &mut SlabPtr, mut slab: SlabPtr) {
-        let (mut next, mut previous) = (slab.get_mut().next, slab.get_mut().previous);
-        if !next.is_empty() {
+    fn unlink(list: &mut Option<SlabPtr>, mut slab: SlabPtr) {
+        let (next, previous) = (slab.get_mut().next, slab.get_mut().previous);
+        if let Some(mut next) = next {
             next.get_mut().previous = previous;
         }
-        if previous.is_empty() {
-            *list = next;
-        } else {
-            previous.get_mut().next = next;
+        match previous {
+            Some(mut previous) => previous.get_mut().next = next,
+            None => *list = next,
         }
     }
 
@@ -285,15 +284,12 @@ impl<M: LinearMemory> PageSlab<M> {
     fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         self.start_over_if_idle();
         let index = class as usize;
-        let mut slab = if !self.partial[index].is_empty() {
-            let slab = self.partial[index];
+        let mut slab = if let Some(slab) = self.partial[index] {
             Self::unlink(&mut self.partial[index], slab);
             self.busy -= is_guests(index);
             slab
-        } else if !self.empties[index].is_empty() {
-            self.take_empty(index)
         } else {
-            self.new_slab(class)?
+            self.take_empty(index).or_else(|| self.new_slab(class))?
         };
         slab.appoint();
         self.replace_current(index, slab);
@@ -329,11 +325,11 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
-    fn take_empty(&mut self, index: usize) -> SlabPtr {
-        let slab = self.empties[index];
+    fn take_empty(&mut self, index: usize) -> Option<SlabPtr> {
+        let slab = self.empties[index]?;
         Self::unlink(&mut self.empties[index], slab);
         self.empty -= 1;
-        slab
+        Some(slab)
     }
 
     /// Takes a run for a new slab: its frames, its slots, its first frame. Where no room is left for one twice
@@ -439,8 +435,7 @@ impl<M: LinearMemory> PageSlab<M> {
     fn reclaim(&mut self) {
         // The slabs of descriptors come last, when the descriptors of others are free.
         for index in 0..CLASSES {
-            while !self.empties[index].is_empty() {
-                let slab = self.take_empty(index);
+            while let Some(slab) = self.take_empty(index) {
                 self.destroy(slab);
             }
             let current = self.current[index];

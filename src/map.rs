@@ -27,8 +27,8 @@ pub(crate) const GUARD_FRAMES: u32 = 1;
 
 const_assert!(PAGE.is_multiple_of(FRAME));
 
-/// No frame: ends a list.
-pub(crate) const NONE: u32 = u32::MAX;
+/// No frame: ends a list. The heap's first frame is in none.
+pub(crate) const NONE: u32 = 0;
 
 /// What a run is. Kept in the [`Tag`] of the run's first frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

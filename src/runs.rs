@@ -443,12 +443,12 @@ impl<M: LinearMemory> Runs<M> {
     pub(crate) fn move_map_to_front(&mut self) {
         let frames = self.map.frames();
         if let Some(length) = self
-            .free_at(0, &[Kind::Free])
+            .free_at(1, &[Kind::Free])
             .filter(|&length| length >= frames)
         {
-            self.unlink(0);
-            self.cut(0, length, frames);
-            self.move_map(0, self.map.capacity());
+            self.unlink(1);
+            self.cut(1, length, frames);
+            self.move_map(1, self.map.capacity());
         }
     }
 
@@ -533,7 +533,7 @@ impl<M: LinearMemory> Runs<M> {
             if !within {
                 loop {
                     let map = Map::frames_for(capacity);
-                    let needed = pages_for(u32::from(end == 0) + frames + map);
+                    let needed = pages_for(u32::from(is_first) + frames + map);
                     if needed <= pages {
                         break;
                     }
@@ -563,7 +563,8 @@ impl<M: LinearMemory> Runs<M> {
             self.move_map(head, capacity);
             capacity = 0;
         }
-        if capacity > 0 && Map::frames_for(capacity) + 1 > pages * FRAMES_PER_PAGE {
+        if capacity > 0 && u32::from(is_first) + Map::frames_for(capacity) > pages * FRAMES_PER_PAGE
+        {
             // Not even the map fits into these pages: they are given up, and others asked for.
             self.held -= pages;
             return self.grow_by(frames, ahead);
@@ -574,6 +575,9 @@ impl<M: LinearMemory> Runs<M> {
 
     /// Takes in new pages; `capacity` is the new map's, or 0 if the present one has room.
     fn adopt(&mut self, page: u32, pages: u32, capacity: u32) {
+        // The heap's first frame is given up, so that its index is free to mean none, and no allocation is at
+        // offset 0.
+        let lost = u32::from(self.map.count() == 0);
         let mut fresh = 0;
         let old = self
             .map
@@ -581,17 +585,13 @@ impl<M: LinearMemory> Runs<M> {
             .map(|home| (home, self.map.frames()));
         if capacity > 0 {
             fresh = Map::frames_for(capacity);
-            let start = u32::from(page == 0) + GUARD_FRAMES;
+            let start = lost + GUARD_FRAMES;
             let entries = self.memory.address((page << PAGE_SHIFT) + start * FRAME);
             // SAFETY: `grow` just gave these pages to this heap; the frames behind the guard hold `capacity`
             // entries, by `frames_for`.
             unsafe { self.map.relocate(entries.cast(), capacity, page) };
         }
-        let mut own = pages * FRAMES_PER_PAGE;
-        if page == 0 {
-            // No allocation is at offset 0.
-            own -= 1;
-        }
+        let own = pages * FRAMES_PER_PAGE - lost;
         let start = (page + pages - self.map.first_page()) * FRAMES_PER_PAGE - own;
         self.map.extend(start - self.map.count(), own);
         if fresh > 0 {

@@ -26,6 +26,7 @@
 use crate::class::{CLASSES, MAX_SLOT, slot_size};
 use crate::map::{FRAME, GUARD_FRAMES};
 use core::num::NonZeroU32;
+use core::ptr::NonNull;
 use static_assertions::const_assert;
 
 /// The most slots that a slab has. One bit of a word is left for [`NEVER`].
@@ -144,8 +145,8 @@ pub(crate) struct Slab {
     /// The first frame of the slab's run.
     head: u32,
     /// The next and the previous slab in whatever list of its class the slab is in.
-    pub(crate) next: SlabPtr,
-    pub(crate) previous: SlabPtr,
+    pub(crate) next: Option<SlabPtr>,
+    pub(crate) previous: Option<SlabPtr>,
 }
 
 /// The slab of all places that have none: it has no free slot, and no pointer is right for it.
@@ -159,8 +160,8 @@ static EMPTY: Slab = Slab {
     slots: 0,
     class: 0,
     head: 0,
-    next: SlabPtr::EMPTY,
-    previous: SlabPtr::EMPTY,
+    next: None,
+    previous: None,
 };
 
 /// A pointer to a [`Slab`].
@@ -174,7 +175,7 @@ static EMPTY: Slab = Slab {
 /// - **S3**: `watch` is what it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct SlabPtr(*mut Slab);
+pub(crate) struct SlabPtr(NonNull<Slab>);
 
 // SAFETY: a descriptor belongs to one heap and moves to another thread only with it; `EMPTY` is never written to.
 unsafe impl Send for SlabPtr {}
@@ -193,7 +194,7 @@ pub(crate) enum Slot {
 }
 
 impl SlabPtr {
-    pub(crate) const EMPTY: Self = Self((&raw const EMPTY).cast_mut());
+    pub(crate) const EMPTY: Self = Self(NonNull::from_ref(&EMPTY));
 
     #[inline(always)]
     pub(crate) fn is_empty(self) -> bool {
@@ -202,13 +203,13 @@ impl SlabPtr {
 
     /// The address of the descriptor.
     pub(crate) fn address(self) -> usize {
-        self.0 as usize
+        self.0.as_ptr() as usize
     }
 
     #[inline(always)]
     fn get(&self) -> &Slab {
         // SAFETY: S1.
-        unsafe { &*self.0 }
+        unsafe { self.0.as_ref() }
     }
 
     #[inline(always)]
@@ -216,7 +217,7 @@ impl SlabPtr {
         debug_assert!(!self.is_empty());
         // SAFETY: S1, and it is not `EMPTY`. References to descriptors live within single statements of
         // `&mut` methods of one heap, so none overlap.
-        unsafe { &mut *self.0 }
+        unsafe { self.0.as_mut() }
     }
 
     /// The cell of a slot, or the one behind the last slot's. The slab is not the empty one.
@@ -224,7 +225,7 @@ impl SlabPtr {
     fn cell(self, slot: u32) -> *mut Cell {
         debug_assert!(!self.is_empty() && slot <= self.get().slots);
         // SAFETY: S1: the cells lie behind the descriptor, and callers name one of them.
-        unsafe { self.0.add(1).cast::<Cell>().add(slot as usize) }
+        unsafe { self.0.as_ptr().add(1).cast::<Cell>().add(slot as usize) }
     }
 
     /// The length in a slot's cell, or [`FRESH`].
@@ -255,8 +256,9 @@ impl SlabPtr {
         slots: u32,
     ) -> Self {
         let size = size_of_class(class);
-        let mut slab = Self(at.cast());
-        // SAFETY: the caller's promise; what was there is not read.
+        // SAFETY: the caller's promise: memory of its own is not at null; what was there is not read.
+        let mut slab = unsafe { Self::at(at) };
+        // SAFETY: as above.
         unsafe {
             slab.0.write(Slab {
                 free: 0,
@@ -267,8 +269,8 @@ impl SlabPtr {
                 slots,
                 class,
                 head,
-                next: Self::EMPTY,
-                previous: Self::EMPTY,
+                next: None,
+                previous: None,
             });
             // Each of their bytes is that of `FRESH`.
             slab.0
@@ -290,7 +292,8 @@ impl SlabPtr {
     ///
     /// [`describe`](Self::describe) made one there, and its slab was not destroyed since.
     pub(crate) unsafe fn at(address: *mut u8) -> Self {
-        Self(address.cast())
+        // SAFETY: a descriptor is not at null.
+        Self(unsafe { NonNull::new_unchecked(address.cast()) })
     }
 
     /// The bits of all slots that can be free.
@@ -308,7 +311,7 @@ impl SlabPtr {
     }
 
     /// The next slab in this one's list.
-    pub(crate) fn next(self) -> Self {
+    pub(crate) fn next(self) -> Option<Self> {
         self.get().next
     }
 
