@@ -297,6 +297,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Makes another slab the current one of its class, and puts the previous one where it belongs.
+    #[inline(never)]
     fn replace_current(&mut self, index: usize, slab: SlabPtr) {
         let mut retired = core::mem::replace(&mut self.current[index], slab);
         if retired.is_empty() {
@@ -388,6 +389,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Gives an empty slab, which is in no list, back to the runs.
+    #[inline(never)]
     fn destroy(&mut self, slab: SlabPtr) {
         let (head, class) = (slab.head(), slab.class());
         let frames = self.runs.map().entry(head).tag.frames();
@@ -434,7 +436,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// without this, a heap in which the same is done over and over would grow for a long time.
     fn reclaim(&mut self) {
         // The slabs of descriptors come last, when the descriptors of others are free.
-        for index in 0..CLASSES {
+        for index in 0..rolled(CLASSES) {
             while let Some(slab) = self.take_empty(index) {
                 self.destroy(slab);
             }
@@ -451,10 +453,14 @@ impl<M: LinearMemory> PageSlab<M> {
     /// what is freed in them is counted as well; and if nothing is live at all, the heap is idle.
     fn leave_busy(&mut self, count: u32) {
         self.busy -= count;
-        let guests = 0..DESCRIPTORS as usize;
-        if self.busy > 0 || count == 0 {
-            return;
+        if self.busy == 0 && count > 0 {
+            self.look_whether_idle();
         }
+    }
+
+    #[inline(never)]
+    fn look_whether_idle(&mut self) {
+        let guests = 0..rolled(DESCRIPTORS as usize);
         if self.cuts < MIN_CUTS && !guests.clone().all(|index| self.current[index].is_empty()) {
             return;
         }
@@ -698,6 +704,12 @@ impl<M: LinearMemory> PageSlab<M> {
             }
         }
     }
+}
+
+/// A number of rounds that the compiler does not know, so that it does not write a loop out round by round, which
+/// would make it three times the size of all else.
+fn rolled(rounds: usize) -> usize {
+    core::hint::black_box(rounds)
 }
 
 /// 1 for a class of the guest's slots, 0 for that of the descriptors, which are not live by themselves.

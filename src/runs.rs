@@ -112,6 +112,7 @@ impl<M> Runs<M> {
         entry.previous = NONE;
     }
 
+    #[inline(never)]
     fn unlink(&mut self, head: u32) {
         let Entry {
             tag,
@@ -263,6 +264,7 @@ impl<M> Runs<M> {
     }
 
     /// Frees a run, joining it with its free neighbours.
+    #[inline(never)]
     pub(crate) fn release(&mut self, mut head: u32, mut frames: u32) {
         if let Some(after) = self.free_at(head + frames, &[Kind::Free]) {
             self.unlink(head + frames);
