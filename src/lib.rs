@@ -48,13 +48,15 @@
 //! Each line is a file that knows those above it, and not those below. `global` puts the controller behind
 //! `GlobalAlloc`.
 //!
-//! **A slot is validated by one comparison.** Each slot has a *cell* of four bytes, kept outside of the slot.
-//! It holds the length that the owner asked for while the slot is live, and the link to the next free slot
-//! while it is free; no link looks like a length. So `free` finds the slab (one entry of the frame map), the
-//! cell (one multiplication), compares, and pushes the slot on the slab's stack of free slots. `alloc` pops
-//! the stack of the class's current slab. What fails the comparison goes to a cold path, which finds out why.
-//! Nothing walks a list, and nothing searches a bitmap: the free slots of a slab *are* a free list, as in an
-//! allocator that trusts its caller, only that its links lie where no guest writes.
+//! **Free slots are bits, and lengths lie outside of the slots.** A slab has at most 63 slots: one word says which
+//! of them are free, and a *cell* of two bytes per slot holds the length that its owner asked for. `alloc` takes the
+//! word's lowest bit and writes the cell. `free` finds the slab (one entry of the frame map) and the slot (one
+//! multiplication, which also tells whether the pointer is to a slot's start), compares the cell with the given
+//! length, tests the bit, and sets it. What fails goes to a cold path, which finds out why. Nothing is counted and
+//! nothing walks a list.
+//!
+//! **Slabs begin small.** The first slab of a class has one frame, or one slot; each one after it is twice as large,
+//! up to 63 slots or 32 KiB, unless only less is free without growing memory.
 //!
 //! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their free
 //! neighbours and found through a bitmap over bins of lengths. A run grows in place into free frames behind
