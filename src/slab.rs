@@ -56,7 +56,8 @@ pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
 /// The `watch` of a slab for which no `free` is special: a bit that no slot has.
 const NEVER: u64 = 1 << MAX_SLOTS;
 
-const_assert!(MAX_SLOT <= Cell::MAX as u32 && DESCRIPTOR <= Cell::MAX as u32);
+const_assert!(MAX_SLOT <= Cell::MAX as u32);
+const_assert!(DESCRIPTOR <= Cell::MAX as u32);
 const_assert!(MAX_SLAB >= MAX_SLOT);
 
 /// How many frames a slab of this class takes, and how many slots it has, if the last one had `previous` slots:

@@ -15,14 +15,8 @@ pub const PROGRAM: Program = Program {
 };
 
 const TEMPLATES: [(&str, &str); 5] = [
-    (
-        "base.html",
-        include_str!("../inputs/templates/base.html"),
-    ),
-    (
-        "card.html",
-        include_str!("../inputs/templates/card.html"),
-    ),
+    ("base.html", include_str!("../inputs/templates/base.html")),
+    ("card.html", include_str!("../inputs/templates/card.html")),
     (
         "catalogue.html",
         include_str!("../inputs/templates/catalogue.html"),

@@ -14,8 +14,8 @@ use std::{
 };
 
 use lab_programs::{PROGRAMS, Program};
-use report::Figures;
 use lab_workloads::trace::Trace;
+use report::Figures;
 
 const USAGE: &str =
     "usage: trace-recorder --out DIR      record every program, write DIR/*.trace and DIR/README.md
