@@ -7,16 +7,15 @@ use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// No part is made longer than this.
-const LONGEST_PART: Duration = Duration::from_millis(500);
+/// The first part, and the longest one. The parts do not depend on time, so that what is done is always the same.
+const FIRST_PART: u32 = 16;
+const LONGEST_PART: u32 = 1 << 14;
 
 /// An instance with a table full of live blocks.
 pub struct Filled {
     pub live: Live,
     table: u32,
     slots: u32,
-    /// Pages before the first block.
-    before: u64,
     /// Of the next random numbers.
     seed: u64,
     deadline: Instant,
@@ -28,13 +27,11 @@ impl Filled {
     pub fn new(guest: &Guest, slots: u32, patience: Duration) -> Result<Self> {
         let mut live = guest.instantiate()?;
         let table = live.table(u64::from(slots))?;
-        let before = live.pages();
         let deadline = Instant::now() + patience;
         let mut filled = Self {
             live,
             table,
             slots,
-            before,
             seed: 0,
             deadline,
             patience,
@@ -46,11 +43,6 @@ impl Filled {
             Ok(fill.call(&mut filled.live.store, (place, count, seed))?)
         })?;
         Ok(filled)
-    }
-
-    /// Linear memory without what the module starts with and the table, in pages.
-    pub fn pages(&self) -> u64 {
-        self.live.pages() - self.before
     }
 
     /// Frees random blocks and allocates others in their places, and says how long that took.
@@ -81,32 +73,28 @@ impl Filled {
         self.seed
     }
 
-    /// Does something `count` times, in parts that grow as long as they are quick. Returns the time of one of the
-    /// last part, in nanoseconds.
+    /// Does something `count` times, in parts of growing length. Returns the time of one of the last part, in
+    /// nanoseconds.
     fn in_parts(
         &mut self,
         done_to: &str,
         count: u32,
         mut part: impl FnMut(&mut Self, u32, u32) -> Result<()>,
     ) -> Result<f64> {
-        let (mut done, mut next, mut each) = (0, 16, 0.0);
+        let (mut done, mut next, mut each) = (0, FIRST_PART, 0.0);
         while done < count {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let start = Instant::now();
+            if start > self.deadline {
                 let seconds = self.patience.as_secs_f64();
                 bail!(
                     "more than {seconds:.1} s: {each:.0} ns for each block {done_to}, after {done} of {count}"
                 );
             }
-            next = next.min(count - done);
-            let start = Instant::now();
-            part(self, done, next)?;
-            let time = start.elapsed();
-            done += next;
-            each = time.as_nanos() as f64 / f64::from(next);
-            if time < LONGEST_PART.min(left / 4) {
-                next = next.saturating_mul(2);
-            }
+            let this = next.min(count - done);
+            part(self, done, this)?;
+            each = start.elapsed().as_nanos() as f64 / f64::from(this);
+            done += this;
+            next = LONGEST_PART.min(next * 2);
         }
         Ok(each)
     }

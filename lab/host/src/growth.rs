@@ -14,10 +14,9 @@ use crate::times::turns;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// How long one timed part should take.
-const SLICE: Duration = Duration::from_millis(5);
-/// Timed parts in one instance.
-const SLICES: usize = 5;
+/// Timed parts in one instance, and the pairs of calls in each.
+const PARTS: usize = 5;
+const PAIRS: u32 = 20_000;
 
 /// What has been found about an allocator at one point.
 #[derive(Default)]
@@ -35,13 +34,12 @@ impl Point {
         }
         let start = Instant::now();
         let mut filled = Filled::new(guest, live, patience)?;
-        let each = filled.churn(live)?.max(1.0);
-        let pairs = (SLICE.as_nanos() as f64 / each).clamp(16.0, 1e6) as u32;
-        for _ in 0..SLICES {
-            let time = filled.exchange(pairs)?.as_nanos() as f64;
-            self.times.push(time / f64::from(pairs));
+        filled.churn(live)?;
+        for _ in 0..PARTS {
+            let time = filled.exchange(PAIRS)?.as_nanos() as f64;
+            self.times.push(time / f64::from(PAIRS));
         }
-        self.pages = filled.pages();
+        self.pages = filled.live.pages();
         self.spent += start.elapsed();
         Ok(())
     }

@@ -105,11 +105,13 @@ impl Guest {
             .get_memory(&mut store, "memory")
             .context("the guest has no memory")?;
         store.data_mut().memory = Some(memory);
+        let start = memory.size(&store);
         let mut live = Live {
             store,
             instance,
             memory,
             counts,
+            start,
             given: 0,
         };
         live.call::<(), ()>("_initialize", ())?;
@@ -123,6 +125,8 @@ pub struct Live {
     instance: Instance,
     memory: Memory,
     counts: bool,
+    /// Pages with which the module starts.
+    start: u64,
     /// Pages that the host has added for its own use.
     given: u64,
 }
@@ -140,9 +144,9 @@ impl Live {
         Ok(function.call(&mut self.store, parameters)?)
     }
 
-    /// The guest's memory without what the host has added, in pages.
+    /// The guest's memory without what the module starts with and the host has added, in pages.
     pub fn pages(&self) -> u64 {
-        self.memory.size(&self.store) - self.given
+        self.memory.size(&self.store) - self.start - self.given
     }
 
     /// Fuel used so far: about one for each instruction. 0 if the engine does not count.
