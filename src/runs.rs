@@ -506,14 +506,17 @@ impl<M: LinearMemory> Runs<M> {
             1
         };
         // The map's entries for this many more pages, at best for some to come as well.
+        let most = MAX_PAGES - first;
         let capacity_for = |pages: u32| {
             let total = end - first + pages;
-            let total = if ahead {
-                total + total.div_ceil(4)
-            } else {
-                total
+            let ample = total + total.div_ceil(4);
+            let total = match ahead {
+                false => total,
+                // The map could not move once more: there would be no room for another.
+                true if ample > most - most / 4 => most,
+                true => ample,
             };
-            total.min(MAX_PAGES - first) * FRAMES_PER_PAGE
+            total * FRAMES_PER_PAGE
         };
         let fits = |pages: u32, capacity: u32| (end - first + pages) * FRAMES_PER_PAGE <= capacity;
         let pages_for = |frames: u32| frames.div_ceil(FRAMES_PER_PAGE).max(least);
