@@ -421,6 +421,14 @@ impl<M: LinearMemory> PageSlab<M> {
         let index = slab.class() as usize;
         if slab.has_one_free() {
             // It was full.
+            let mut current = self.current[index];
+            if current.is_full() && !current.is_empty() {
+                // The next allocation of the class would take it from the list at once.
+                slab.appoint();
+                current.watch();
+                self.current[index] = slab;
+                return;
+            }
             slab.watch();
             Self::link(&mut self.partial[index], slab);
         }

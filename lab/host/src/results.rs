@@ -60,7 +60,9 @@ pub struct Workload {
 impl Workload {
     #[must_use]
     pub fn group(&self) -> &str {
-        self.name.split_once('/').map_or(&self.name, |(group, _)| group)
+        self.name
+            .split_once('/')
+            .map_or(&self.name, |(group, _)| group)
     }
 }
 

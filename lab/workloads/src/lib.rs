@@ -75,7 +75,11 @@ pub fn all() -> Vec<Workload> {
     }
     for (low, high) in [(1, 128), (16, 1024), (16, 10_240), (1024, 65_536)] {
         let steps = mix(low, high);
-        all.push(scripted(format!("mix/{low} to {high}"), SLOTS as usize, steps));
+        all.push(scripted(
+            format!("mix/{low} to {high}"),
+            SLOTS as usize,
+            steps,
+        ));
     }
     all.push(small_guest());
     all.push(Workload {
@@ -96,7 +100,10 @@ fn scripted(name: String, slots: usize, steps: Vec<Step>) -> Workload {
         name,
         calls: steps.len(),
         peak: peak(slots, &steps),
-        kind: Kind::Script { slots, steps: steps.into_iter().map(Packed::from).collect() },
+        kind: Kind::Script {
+            slots,
+            steps: steps.into_iter().map(Packed::from).collect(),
+        },
     }
 }
 
@@ -121,9 +128,16 @@ fn peak(slots: usize, steps: &[Step]) -> u64 {
 #[must_use]
 pub fn small_guest() -> Workload {
     const SIZES: [u32; 10] = [8, 16, 24, 32, 48, 64, 96, 128, 256, 512];
-    let steps = (0..SMALL)
-        .map(|slot| Step::Alloc { slot, size: SIZES[slot as usize % SIZES.len()], align: 8 });
-    scripted("guest/200 small objects".into(), SMALL as usize, steps.collect())
+    let steps = (0..SMALL).map(|slot| Step::Alloc {
+        slot,
+        size: SIZES[slot as usize % SIZES.len()],
+        align: 8,
+    });
+    scripted(
+        "guest/200 small objects".into(),
+        SMALL as usize,
+        steps.collect(),
+    )
 }
 
 /// Random allocations, frees and reallocations over a table that is about half full, sizes spread evenly over
@@ -141,9 +155,16 @@ fn mix(low: u32, high: u32) -> Vec<Step> {
             let is_full = &mut full[slot as usize];
             if !*is_full {
                 *is_full = true;
-                Step::Alloc { slot, size: size(&mut random), align: 8 }
+                Step::Alloc {
+                    slot,
+                    size: size(&mut random),
+                    align: 8,
+                }
             } else if random.below(4) == 0 {
-                Step::Realloc { slot, size: size(&mut random) }
+                Step::Realloc {
+                    slot,
+                    size: size(&mut random),
+                }
             } else {
                 *is_full = false;
                 Step::Free { slot }

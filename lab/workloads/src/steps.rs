@@ -42,7 +42,11 @@ impl From<Packed> for Step {
     fn from(Packed(what, size): Packed) -> Self {
         let slot = what & SLOT;
         match what >> KIND_SHIFT {
-            0 => Self::Alloc { slot, size, align: 1 << (what >> ALIGN_SHIFT) },
+            0 => Self::Alloc {
+                slot,
+                size,
+                align: 1 << (what >> ALIGN_SHIFT),
+            },
             1 => Self::Realloc { slot, size },
             _ => Self::Free { slot },
         }
@@ -67,7 +71,11 @@ pub struct Place {
 }
 
 impl Place {
-    pub const EMPTY: Self = Self { block: null_mut(), size: 0, align: 0 };
+    pub const EMPTY: Self = Self {
+        block: null_mut(),
+        size: 0,
+        align: 0,
+    };
 }
 
 /// A small generator of numbers (xorshift64*), since workloads must be the same everywhere and always.
@@ -207,7 +215,11 @@ pub fn fill<A: GlobalAlloc>(allocator: &A, table: &mut [Place], seed: u64) {
     for place in table {
         let size = small(&mut random);
         let block = alloc(allocator, layout(size as usize, 8));
-        *place = Place { block, size, align: 8 };
+        *place = Place {
+            block,
+            size,
+            align: 8,
+        };
     }
 }
 
@@ -225,14 +237,25 @@ pub fn churn<A: GlobalAlloc>(
     for _ in 0..count {
         let place = &mut table[random.below(table.len() as u32) as usize];
         let size = small(&mut random);
+        // Read before the clock starts: the table is not the allocator's.
+        let Place {
+            block,
+            size: old,
+            align,
+        } = black_box(*place);
         observe();
-        free(allocator, place);
+        // SAFETY: the table is full of live blocks with their layouts.
+        unsafe { allocator.dealloc(block, layout(old as usize, align as usize)) };
         observe();
         // SAFETY: the size is not 0.
         let block = unsafe { allocator.alloc(layout(size as usize, 8)) };
         observe();
         assert!(!block.is_null(), "out of memory");
-        *place = Place { block, size, align: 8 };
+        *place = Place {
+            block,
+            size,
+            align: 8,
+        };
         // SAFETY: the block has at least eight bytes.
         unsafe { block.write_volatile(1) };
     }

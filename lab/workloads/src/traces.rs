@@ -1,7 +1,7 @@
 //! The recorded traces of `traces`, as scripts.
 
-use crate::trace::{Op, Trace};
 use crate::steps::Step;
+use crate::trace::{Op, Trace};
 
 macro_rules! traces {
     ($($name:literal),*) => {
