@@ -4,6 +4,7 @@
 //! host's view of the guest that has a memory controller. The other files are tests.
 
 mod collections;
+mod constant_time;
 mod controller;
 mod exhaustion;
 mod freed_blocks;

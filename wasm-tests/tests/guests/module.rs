@@ -7,8 +7,8 @@ use std::{
     sync::LazyLock,
 };
 use wasmtime::{
-    Caller, Engine, Linker, Memory, Module, Result, Store, StoreLimits, StoreLimitsBuilder, Trap,
-    TypedFunc, WasmParams, WasmResults, error::Context as _,
+    Caller, Config, Engine, Linker, Memory, Module, Result, Store, StoreLimits, StoreLimitsBuilder,
+    Trap, TypedFunc, WasmParams, WasmResults, error::Context as _,
 };
 
 /// Bytes in a page of linear memory.
@@ -19,6 +19,12 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The two guests.
 static COLLECTIONS: LazyLock<Module> = LazyLock::new(|| compile("guest_collections.wasm"));
 static CONTROLLER: LazyLock<Module> = LazyLock::new(|| compile("guest_controller.wasm"));
+
+/// The controller's guest once more, in code that counts the instructions that it executes.
+static COUNTED_CONTROLLER: LazyLock<Module> = LazyLock::new(|| {
+    let engine = Engine::new(Config::new().consume_fuel(true)).expect("an engine that counts");
+    Module::from_file(&engine, MODULES.join("guest_controller.wasm")).expect("a module")
+});
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
@@ -89,16 +95,28 @@ impl Instance {
         Self::new(&CONTROLLER).expect("the guest is instantiated")
     }
 
+    /// A controller whose [`instructions`](Self::instructions) are counted.
+    pub fn counted_controller() -> Self {
+        Self::new(&COUNTED_CONTROLLER).expect("the guest is instantiated")
+    }
+
+    /// Executed instructions so far, as fuel: most count one.
+    pub fn instructions(&self) -> u64 {
+        u64::MAX - self.store.get_fuel().expect("the engine counts")
+    }
+
     fn new(module: &Module) -> Result<Self> {
         let mut store = Store::new(
-            &ENGINE,
+            module.engine(),
             Host {
                 limits: StoreLimits::default(),
                 panic: None,
             },
         );
         store.limiter(|host| &mut host.limits);
-        let mut linker = Linker::new(&ENGINE);
+        // Only an engine that counts takes it.
+        let _ = store.set_fuel(u64::MAX);
+        let mut linker = Linker::new(module.engine());
         linker.func_wrap("host", "panicked", panicked)?;
         let instance = linker.instantiate(&mut store, module)?;
         let memory = instance
