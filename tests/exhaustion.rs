@@ -268,11 +268,9 @@ mod limits {
             for _ in &blocks {
                 model.alloc(len);
             }
-            assert_eq!(
-                model.try_alloc(len, None),
-                Err(Error::OutOfMemory { len }),
-                "no more than before"
-            );
+            // What was left over as it could not be described may be of use now, but that is little.
+            let more = (0..).take_while(|_| model.try_alloc(len, None).is_ok());
+            assert!(more.count() as u32 * len <= 4 * FRAME, "more than before");
             model.check_contents();
         }
     }
