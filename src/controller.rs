@@ -696,8 +696,8 @@ impl<M: LinearMemory> PageSlab<M> {
     /// have room for whole granules.
     fn copy(&self, from: u32, to: u32, len: u32) {
         let (mut from, mut to) = (self.address(from), self.address(to));
-        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, aligned to granules,
-        // which do not overlap.
+        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
+        // Slots and runs are aligned to granules and whole numbers of them, so the last granule is within both.
         unsafe {
             if len > MAX_COPIED {
                 to.copy_from_nonoverlapping(from, len as usize);

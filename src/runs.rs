@@ -26,7 +26,7 @@ const MAX_CACHED: u32 = 64;
 const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
 
 /// A heap of this many pages asks for at least one at a time, one of twice as many for two, and so on.
-const PAGES_PER_SPARE: u32 = 16;
+const PAGES_PER_PAGE_AHEAD: u32 = 16;
 
 /// The heap as runs of frames.
 ///
@@ -501,7 +501,7 @@ impl<M: LinearMemory> Runs<M> {
         let first = if is_first { end } else { self.map.first_page() };
         let room = (MAX_PAGES - end).min(self.limit - self.held);
         let least = if ahead {
-            (self.held / PAGES_PER_SPARE).max(1)
+            (self.held / PAGES_PER_PAGE_AHEAD).max(1)
         } else {
             1
         };

@@ -18,7 +18,7 @@ pub enum Kind {
     Batch { size: u32, order: Vec<u32> },
     /// A vector that grows by doubling to this many bytes.
     Growth { end: u32 },
-    /// A script, from a seed or a trace. What it leaves live is freed at its end, unless it `keeps` that.
+    /// A script, from a seed or a trace. What it leaves live is freed at its end.
     Script { slots: usize, steps: Vec<Packed> },
 }
 
