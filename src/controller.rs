@@ -126,7 +126,7 @@ pub struct PageSlab<M> {
     is_fresh: bool,
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 static_assertions::assert_impl_all!(PageSlab<crate::ReservedMemory>: Send);
 
 impl<M> PageSlab<M> {
@@ -208,10 +208,34 @@ impl<M> PageSlab<M> {
         (tag.is(Kind::Live) && next == len).then(|| (frame, tag.frames()))
     }
 
-    /// Why no live allocation of `len` bytes is at `ptr`.
+    /// The length of the live allocation that starts at `ptr`, in bytes: for callers that do not know it.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// let ptr = heap.alloc(5)?;
+    /// assert_eq!(heap.len_at(ptr), Ok(5));
+    /// assert_eq!(heap.len_at(ptr + 1), Err(Error::InvalidPointer { ptr: ptr + 1 }));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPointer`] or [`Error::DoubleFree`] (of length 0) if none does.
+    pub fn len_at(&self, ptr: u32) -> Result<u32> {
+        match self.fault(ptr, 0) {
+            Error::LengthMismatch { allocated, .. } => Ok(allocated),
+            error => Err(error),
+        }
+    }
+
+    /// Why no live allocation of `len` bytes is at `ptr`. If there is one, of any length: a mismatch.
     #[cold]
     #[inline(never)]
-    fn fault(&self, ptr: u32, len: u32) -> Error {
+    pub(crate) fn fault(&self, ptr: u32, len: u32) -> Error {
         let mismatch = |allocated| Error::LengthMismatch {
             ptr,
             allocated,
@@ -589,6 +613,66 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
+    /// [`alloc_at`](Self::alloc_at), and all bytes are zero: those that memory had already before are cleared.
+    pub(crate) fn alloc_zeroed_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        let untouched = self.runs.untouched();
+        let ptr = self.alloc_at(len, align)?;
+        let touched = untouched.saturating_sub(ptr.get().into());
+        let bytes = touched.min(len.into()) as usize;
+        // SAFETY: the bytes are within an allocation that nobody knows of yet.
+        unsafe { self.address(ptr.get()).write_bytes(0, bytes) };
+        Some(ptr)
+    }
+
+    /// Allocates as [`MemoryController::alloc_aligned`] does, and all bytes are zero. Pages that were never used are
+    /// not cleared: `memory.grow` gives zeroed ones.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// let ptr = heap.alloc_zeroed(100_000, 16)?;
+    /// assert!(heap.mut_mem(ptr, 100_000).iter().all(|&byte| byte == 0));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `alloc_aligned`.
+    pub fn alloc_zeroed(&mut self, len: u32, align: u32) -> Result<u32> {
+        check_alignment(align)?;
+        let ptr = self.alloc_zeroed_at(len, align);
+        ptr.map(NonZeroU32::get).ok_or(Error::OutOfMemory { len })
+    }
+
+    /// Changes the length of an allocation as [`MemoryController::realloc`] does, and keeps it aligned to `align`, to
+    /// which it must be aligned already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidAlignment`] if `align` is no power of two up to 65,536 or the allocation is not aligned to it,
+    /// else as `realloc`.
+    pub fn realloc_aligned(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Result<u32> {
+        check_alignment(align)?;
+        if !ptr.is_multiple_of(align) {
+            return Err(match self.fault(ptr, old_len) {
+                Error::LengthMismatch { allocated, .. } if allocated == old_len => {
+                    Error::InvalidAlignment { align }
+                }
+                error => error,
+            });
+        }
+        self.realloc_at(ptr, old_len, new_len, align)
+    }
+
     /// Frees the live allocation of this length. False, and nothing changes, if none is there.
     #[inline(always)]
     pub(crate) fn free_at(&mut self, ptr: u32, len: u32) -> bool {
@@ -725,6 +809,14 @@ fn is_guests(index: usize) -> u32 {
     u32::from(index < DESCRIPTORS as usize)
 }
 
+fn check_alignment(align: u32) -> Result<()> {
+    if align.is_power_of_two() && align <= PAGE {
+        Ok(())
+    } else {
+        Err(Error::InvalidAlignment { align })
+    }
+}
+
 /// How many frames a run of `len` bytes has.
 fn frames_of(len: u32) -> u32 {
     len.div_ceil(FRAME).max(1)
@@ -777,9 +869,7 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
     }
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {
-        if !align.is_power_of_two() || align > PAGE {
-            return Err(Error::InvalidAlignment { align });
-        }
+        check_alignment(align)?;
         let ptr = self
             .alloc_at(len, align)
             .ok_or(Error::OutOfMemory { len })?;

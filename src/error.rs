@@ -45,7 +45,7 @@ pub enum Error {
     DoubleFree {
         /// The pointer given.
         ptr: u32,
-        /// The length that the caller gave.
+        /// The length that the caller gave, or 0 if it gave none.
         len: u32,
     },
 }

@@ -1,15 +1,52 @@
-//! The global allocator: one heap in the module's own memory, behind [`GlobalAlloc`].
+//! The module's heap: one [`PageSlab`] in the module's own memory, behind [`GlobalAlloc`] and as a controller.
 //!
-//! Present where exactly one thread can call it: on wasm32 without the `atomics` target feature.
+//! [`GlobalPageSlab`], [`GlobalController`] and the functions in `abi` are all handles to it. Natively it lies in a
+//! [`ReservedMemory`](crate::ReservedMemory) of 4 GiB, so that a guest's own tests run on the host with the same
+//! allocator. This file converts between addresses, which the guest's code has, and offsets.
 
-use crate::controller::PageSlab;
-use crate::memory::WasmMemory;
+pub mod abi;
+#[cfg(feature = "allocator-api2")]
+mod allocator_api;
+#[cfg(threads)]
+mod futex;
+mod lock;
+mod misuse;
+
+pub use misuse::{MisuseHandler, report_and_trap};
+
+use crate::controller::{MemoryController, PageSlab};
+use crate::memory::LinearMemory;
+use crate::{Error, Result};
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::UnsafeCell;
 use core::num::NonZeroU32;
 use core::ptr::null_mut;
+use lock::Locked;
+use misuse::misused;
 
-/// A [`PageSlab`] in the module's memory, as the global allocator of a guest.
+#[cfg(target_arch = "wasm32")]
+type Memory = crate::WasmMemory;
+#[cfg(not(target_arch = "wasm32"))]
+type Memory = crate::ReservedMemory;
+
+static HEAP: Locked<PageSlab<Memory>> = Locked::new(PageSlab::new(memory()));
+
+#[cfg(target_arch = "wasm32")]
+const fn memory() -> Memory {
+    crate::WasmMemory::new()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+const fn memory() -> Memory {
+    crate::ReservedMemory::lazy(crate::MAX_PAGES)
+}
+
+/// Calls with the module's heap, which the call must not use in any other way.
+#[inline(always)]
+fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
+    HEAP.with(call)
+}
+
+/// The module's heap as the global allocator, of a guest or natively.
 ///
 /// ```
 /// use pageslab::GlobalPageSlab;
@@ -20,33 +57,85 @@ use core::ptr::null_mut;
 /// assert_eq!(vec![1, 2, 3].len(), 3);
 /// ```
 ///
-/// `GlobalAlloc` cannot return an error from `dealloc`: a pointer or a layout that is wrong traps, with
-/// `unreachable`, and has changed nothing. `realloc` with a wrong pointer or layout traps too. A layout
-/// aligned to more than a page is refused with null.
+/// There is one heap in a module, and every value of this type is a handle to it, as are the functions that
+/// [`export_abi!`](crate::export_abi) exports: what a host allocates, the guest may free, and the other way round.
+///
+/// # Threads
+///
+/// On wasm32 without the target feature `atomics` there is one thread, and no lock. With it, and natively, a lock is
+/// held during each call: a thread spins for a moment and then waits (`memory.atomic.wait32`; natively, what the
+/// system has). wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
+/// std for threads needs as well. In a browser's main thread, which may not wait, use the crate's feature `spin`.
+///
+/// # Misuse
+///
+/// `dealloc` and `realloc` validate pointer and length exactly, but cannot return an error: what is wrong goes to a
+/// [`MisuseHandler`], has changed nothing, and the heap stays usable. A layout aligned to more than a page
+/// (65,536 bytes) is refused with null.
 pub struct GlobalPageSlab {
-    heap: UnsafeCell<PageSlab<WasmMemory>>,
+    misuse: MisuseHandler,
 }
 
 impl GlobalPageSlab {
-    /// An allocator with no memory yet.
+    /// The heap, with [`report_and_trap`] as its handler of misuse.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            heap: UnsafeCell::new(PageSlab::new(WasmMemory::new())),
-        }
+        Self::with_misuse_handler(report_and_trap)
+    }
+
+    /// The heap, with this handler of misuse for calls through this value.
+    ///
+    /// ```
+    /// use pageslab::{Error, GlobalPageSlab};
+    ///
+    /// fn tell(error: Error) -> ! {
+    ///     eprintln!("a plugin misused its heap: {error}");
+    ///     std::process::abort()
+    /// }
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(tell);
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub const fn with_misuse_handler(misuse: MisuseHandler) -> Self {
+        Self { misuse }
     }
 
     /// How many pages of 64 KiB the heap holds.
     pub fn pages(&self) -> u32 {
-        self.heap().pages()
+        with_heap(|heap| heap.pages())
     }
 
-    #[inline(always)]
-    #[expect(clippy::mut_from_ref, reason = "private, and see SAFETY")]
-    fn heap(&self) -> &mut PageSlab<WasmMemory> {
-        // SAFETY: there is one thread (this file's condition), no method of the heap calls back, and each
-        // method here uses the reference only until it returns: no two references live at once.
-        unsafe { &mut *self.heap.get() }
+    /// How many allocations are live. Takes time with the size of the heap.
+    pub fn live(&self) -> usize {
+        with_heap(|heap| heap.live().count())
+    }
+
+    /// Checks all invariants of the heap, as [`PageSlab::check_invariants`] does.
+    ///
+    /// # Panics
+    ///
+    /// If one does not hold, which is a defect of this crate.
+    pub fn check_invariants(&self) {
+        with_heap(|heap| heap.check_invariants());
+    }
+
+    /// The heap as a [`MemoryController`], for code that moves data through blocks that it shares with a host.
+    ///
+    /// # Safety
+    ///
+    /// The controller can free and change every block of the heap, those of boxes and vectors too. Whoever has it
+    /// may pass to its methods only pointers to blocks that belong to it: those that it allocated itself, and those
+    /// that a host handed over.
+    pub unsafe fn controller(&self) -> GlobalController {
+        GlobalController(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn misused(&self, error: Error) -> ! {
+        misused(self.misuse, error)
     }
 }
 
@@ -56,51 +145,176 @@ impl Default for GlobalPageSlab {
     }
 }
 
-// SAFETY: without `atomics`, a module runs on one thread.
-unsafe impl Sync for GlobalPageSlab {}
+impl PageSlab<Memory> {
+    /// The address of an allocation, or null.
+    #[inline(always)]
+    fn address_of(&self, ptr: Option<NonZeroU32>) -> *mut u8 {
+        match ptr {
+            Some(ptr) => self.memory().address(ptr.get()),
+            None => null_mut(),
+        }
+    }
+
+    /// The offset of an address. Where no memory can be, it is one at which no allocation can be.
+    #[inline(always)]
+    fn offset_of(&self, address: *mut u8) -> u32 {
+        let offset = address.addr().wrapping_sub(self.memory().address(0).addr());
+        u32::try_from(offset).unwrap_or(u32::MAX)
+    }
+}
+
+/// A layout's size, of which the compiler is told what holds for each: so that nothing need be checked.
+#[inline(always)]
+fn len_of(size: usize) -> Option<u32> {
+    // SAFETY: this is an invariant of `Layout`, and callers pass the size of one, or what a layout could have.
+    unsafe { core::hint::assert_unchecked(size <= isize::MAX as usize) };
+    u32::try_from(size).ok()
+}
+
+/// A layout's alignment. One that does not fit is like the largest that does: too large.
+#[inline(always)]
+fn align_of(layout: Layout) -> u32 {
+    u32::try_from(layout.align()).unwrap_or(1 << 31)
+}
 
 // SAFETY: blocks are those of `PageSlab`, disjoint and aligned as asked, and stay until they are freed; no
 // method unwinds.
 unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let ptr = self
-            .heap()
-            .alloc_at(layout.size() as u32, layout.align() as u32);
-        ptr.map_or(0, NonZeroU32::get) as *mut u8
+        let Some(len) = len_of(layout.size()) else {
+            return null_mut();
+        };
+        with_heap(|heap| {
+            let ptr = heap.alloc_at(len, align_of(layout));
+            heap.address_of(ptr)
+        })
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Some(len) = len_of(layout.size()) else {
+            return null_mut();
+        };
+        with_heap(|heap| {
+            let ptr = heap.alloc_zeroed_at(len, align_of(layout));
+            heap.address_of(ptr)
+        })
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if !self.heap().free_at(ptr as u32, size_of(layout)) {
-            trap();
+        let freed = with_heap(|heap| {
+            len_of(layout.size()).is_some_and(|len| heap.free_at(heap.offset_of(ptr), len))
+        });
+        if !freed {
+            self.refuse(ptr, layout.size());
         }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        match self.heap().realloc_at(
-            ptr as u32,
-            size_of(layout),
-            new_size as u32,
-            layout.align() as u32,
-        ) {
-            Ok(ptr) => ptr as *mut u8,
-            Err(crate::Error::OutOfMemory { .. }) => null_mut(),
-            Err(_) => trap(),
+        let Some(old_len) = len_of(layout.size()) else {
+            self.refuse(ptr, layout.size());
+        };
+        let Some(new_len) = len_of(new_size) else {
+            return null_mut();
+        };
+        let moved = with_heap(|heap| {
+            let ptr = heap.realloc_at(heap.offset_of(ptr), old_len, new_len, align_of(layout))?;
+            Ok(heap.memory().address(ptr))
+        });
+        match moved {
+            Ok(ptr) => ptr,
+            Err(Error::OutOfMemory { .. }) => null_mut(),
+            Err(error) => self.misused(error),
         }
     }
 }
 
-/// A layout's size, of which the compiler is told what holds for each: so that nothing need be checked.
-#[inline(always)]
-fn size_of(layout: Layout) -> u32 {
-    // SAFETY: this is an invariant of `Layout`.
-    unsafe { core::hint::assert_unchecked(layout.size() <= isize::MAX as usize) };
-    layout.size() as u32
+impl GlobalPageSlab {
+    /// Refuses to free what is no allocation of this size.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, address: *mut u8, size: usize) -> ! {
+        let len = u32::try_from(size).unwrap_or(u32::MAX);
+        self.misused(with_heap(|heap| heap.fault(heap.offset_of(address), len)))
+    }
 }
 
-#[cold]
-fn trap() -> ! {
-    core::arch::wasm32::unreachable()
+/// The module's heap as a [`MemoryController`], with offsets for pointers: see [`GlobalPageSlab::controller`].
+///
+/// ```
+/// use pageslab::{GlobalPageSlab, MemoryController};
+///
+/// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+///
+/// // SAFETY: only what it allocated itself is passed to it.
+/// let mut controller = unsafe { HEAP.controller() };
+/// let ptr = controller.alloc(5)?;
+/// controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+/// controller.free(ptr, 5)?;
+/// # Ok::<(), pageslab::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct GlobalController(());
+
+impl GlobalController {
+    /// As [`PageSlab::len_at`].
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn len_at(&self, ptr: u32) -> Result<u32> {
+        with_heap(|heap| heap.len_at(ptr))
+    }
+
+    /// As [`PageSlab::realloc_aligned`].
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn realloc_aligned(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Result<u32> {
+        with_heap(|heap| heap.realloc_aligned(ptr, old_len, new_len, align))
+    }
+
+    /// As [`PageSlab::alloc_zeroed`].
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn alloc_zeroed(&mut self, len: u32, align: u32) -> Result<u32> {
+        with_heap(|heap| heap.alloc_zeroed(len, align))
+    }
+}
+
+impl MemoryController for GlobalController {
+    fn alloc(&mut self, len: u32) -> Result<u32> {
+        with_heap(|heap| heap.alloc(len))
+    }
+
+    fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
+        with_heap(|heap| heap.free(ptr, len))
+    }
+
+    fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
+        let bytes = with_heap(|heap| core::ptr::from_mut(heap.mut_mem(ptr, len)));
+        // SAFETY: the bytes are within a live allocation, which belongs to this controller alone, as whoever made it
+        // promised; the borrow of `self` keeps it live and unshared.
+        unsafe { &mut *bytes }
+    }
+
+    fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {
+        with_heap(|heap| heap.alloc_aligned(len, align))
+    }
+
+    fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32> {
+        with_heap(|heap| heap.realloc(ptr, old_len, new_len))
+    }
 }

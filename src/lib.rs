@@ -77,27 +77,44 @@
 
 #![no_std]
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
+#![cfg_attr(
+    all(
+        target_arch = "wasm32",
+        target_feature = "atomics",
+        not(target_os = "wasi")
+    ),
+    feature(stdarch_wasm_atomic_wait)
+)]
 
 mod bitmap;
 mod check;
 mod class;
 mod controller;
 mod error;
-#[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))]
+// On wasm32, and natively where there is address space for a memory of 4 GiB.
+#[cfg(any(
+    target_arch = "wasm32",
+    all(any(unix, windows), target_pointer_width = "64")
+))]
 mod global;
 mod map;
 mod memory;
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 mod reserved;
 mod runs;
 mod slab;
+#[cfg(feature = "surrealism")]
+mod surrealism;
 
 pub use controller::{MemoryController, PageSlab};
 pub use error::{Error, Result};
-#[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))]
-pub use global::GlobalPageSlab;
+#[cfg(any(
+    target_arch = "wasm32",
+    all(any(unix, windows), target_pointer_width = "64")
+))]
+pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_and_trap};
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;
 pub use memory::{LinearMemory, MAX_PAGES, PAGE};
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub use reserved::ReservedMemory;

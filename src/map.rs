@@ -181,6 +181,11 @@ impl Map {
         self.origin + (frame << FRAME_SHIFT)
     }
 
+    /// The same for a frame that may be the one behind the last, which at 4 GiB has no offset in memory.
+    pub(crate) fn end(&self, frame: u32) -> u64 {
+        u64::from(self.origin) + (u64::from(frame) << FRAME_SHIFT)
+    }
+
     /// The frame that holds this offset, if there is one.
     #[inline(always)]
     pub(crate) fn frame_of(&self, ptr: u32) -> Option<u32> {

@@ -1,7 +1,7 @@
 //! A simulated linear memory for native tests and tools: address space reserved, pages committed as it grows.
 
-use crate::memory::{LinearMemory, MAX_PAGES, PAGE, PAGE_SHIFT};
-use core::ptr::NonNull;
+use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
+use core::ptr::null_mut;
 
 /// A linear memory of its own, outside of WebAssembly: a mapping reserved in one piece, of which a growing
 /// front part can be used.
@@ -18,7 +18,8 @@ use core::ptr::NonNull;
 /// ```
 #[derive(Debug)]
 pub struct ReservedMemory {
-    base: NonNull<u8>,
+    /// Where the reservation begins; null before there is one.
+    base: *mut u8,
     size: u32,
     max: u32,
 }
@@ -34,35 +35,61 @@ impl ReservedMemory {
     /// If `max_pages` is more than [`MAX_PAGES`], or the system refuses the address space.
     #[must_use]
     pub fn new(max_pages: u32) -> Self {
+        let mut memory = Self::lazy(max_pages);
+        assert!(
+            memory.reserve(),
+            "the system refused to reserve {max_pages} pages of address space"
+        );
+        memory
+    }
+
+    /// The same, reserved when it grows for the first time: that growing is what fails if the system refuses.
+    ///
+    /// # Panics
+    ///
+    /// If `max_pages` is more than [`MAX_PAGES`].
+    #[must_use]
+    pub const fn lazy(max_pages: u32) -> Self {
         assert!(
             max_pages <= MAX_PAGES,
-            "a linear memory has at most {MAX_PAGES} pages, not {max_pages}"
+            "a linear memory has at most 65,536 pages"
         );
-        let base = system::reserve(bytes(max_pages.max(1)));
-        let Some(base) = base else {
-            panic!("the system refused to reserve {max_pages} pages of address space");
-        };
         Self {
-            base,
+            base: null_mut(),
             size: 0,
             max: max_pages,
         }
+    }
+
+    /// Makes sure that there is a reservation.
+    fn reserve(&mut self) -> bool {
+        if self.base.is_null() {
+            self.base = system::reserve(self.reserved());
+        }
+        !self.base.is_null()
+    }
+
+    /// The bytes of the reservation.
+    fn reserved(&self) -> usize {
+        bytes(self.max.max(1))
     }
 }
 
 impl Drop for ReservedMemory {
     fn drop(&mut self) {
-        // SAFETY: `new` reserved exactly this.
-        unsafe { system::release(self.base, bytes(self.max.max(1))) };
+        if !self.base.is_null() {
+            // SAFETY: `reserve` reserved exactly this.
+            unsafe { system::release(self.base, self.reserved()) };
+        }
     }
 }
 
 // SAFETY: pages are committed, zeroed, in front of the reserved ones, and never given back before the value
-// is dropped.
+// is dropped. The base does not change once there is a page.
 unsafe impl LinearMemory for ReservedMemory {
     #[inline(always)]
     fn address(&self, offset: u32) -> *mut u8 {
-        self.base.as_ptr().wrapping_add(offset as usize)
+        self.base.wrapping_add(offset as usize)
     }
 
     #[inline]
@@ -72,12 +99,11 @@ unsafe impl LinearMemory for ReservedMemory {
 
     fn grow(&mut self, pages: u32) -> Option<u32> {
         let previous = self.size;
-        if pages > self.max - previous {
+        if pages > self.max - previous || !self.reserve() {
             return None;
         }
         // SAFETY: `previous + pages` is within the reservation.
-        let committed =
-            unsafe { system::commit(self.base.as_ptr().add(bytes(previous)), bytes(pages)) };
+        let committed = unsafe { system::commit(self.base.add(bytes(previous)), bytes(pages)) };
         committed.then(|| self.size = previous + pages)?;
         Some(previous)
     }
@@ -87,19 +113,20 @@ fn bytes(pages: u32) -> usize {
     (pages as usize) << PAGE_SHIFT
 }
 
-#[cfg(not(miri))]
+#[cfg(all(unix, not(miri)))]
 mod system {
-    use super::{NonNull, PAGE};
+    use crate::memory::PAGE;
     use core::ptr::null_mut;
 
-    pub(super) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+    /// Null if the system refuses.
+    pub(super) fn reserve(bytes: usize) -> *mut u8 {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // One page more, since the system aligns to its own, smaller pages.
         let reserved = bytes + PAGE as usize;
         // SAFETY: a new mapping at an address that the system chooses touches nothing that exists.
         let start = unsafe { libc::mmap(null_mut(), reserved, libc::PROT_NONE, flags, -1, 0) };
         if start == libc::MAP_FAILED {
-            return None;
+            return null_mut();
         }
         let front = start.align_offset(PAGE as usize);
         // SAFETY: both parts are within the new mapping, before and behind the bytes that are kept.
@@ -108,7 +135,7 @@ mod system {
                 libc::munmap(start, front);
             }
             libc::munmap(start.byte_add(front + bytes), PAGE as usize - front);
-            NonNull::new(start.byte_add(front).cast())
+            start.byte_add(front).cast()
         }
     }
 
@@ -125,9 +152,42 @@ mod system {
     /// # Safety
     ///
     /// `reserve` returned `start` for this many bytes, and nothing refers to them.
-    pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    pub(super) unsafe fn release(start: *mut u8, bytes: usize) {
         // SAFETY: the caller's promise.
-        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+        unsafe { libc::munmap(start.cast(), bytes) };
+    }
+}
+
+/// Windows reserves at multiples of 64 KiB.
+#[cfg(all(windows, not(miri)))]
+mod system {
+    use core::ptr::null_mut;
+    use windows_sys::Win32::System::Memory::{
+        MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc,
+        VirtualFree,
+    };
+
+    /// Null if the system refuses.
+    pub(super) fn reserve(bytes: usize) -> *mut u8 {
+        // SAFETY: a new reservation at an address that the system chooses touches nothing that exists.
+        unsafe { VirtualAlloc(null_mut(), bytes, MEM_RESERVE, PAGE_NOACCESS) }.cast()
+    }
+
+    /// # Safety
+    ///
+    /// The bytes are reserved, and begin and end at pages.
+    pub(super) unsafe fn commit(start: *mut u8, bytes: usize) -> bool {
+        // SAFETY: the caller's promise.
+        bytes == 0
+            || !unsafe { VirtualAlloc(start.cast(), bytes, MEM_COMMIT, PAGE_READWRITE) }.is_null()
+    }
+
+    /// # Safety
+    ///
+    /// `reserve` returned `start`, and nothing refers to what is reserved there.
+    pub(super) unsafe fn release(start: *mut u8, _: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { VirtualFree(start.cast(), 0, MEM_RELEASE) };
     }
 }
 
@@ -135,26 +195,27 @@ mod system {
 #[cfg(miri)]
 mod system {
     extern crate alloc;
-    use super::{NonNull, PAGE};
+    use crate::memory::PAGE;
     use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+    use core::ptr::null_mut;
 
     fn layout(bytes: usize) -> Option<Layout> {
         Layout::from_size_align(bytes, PAGE as usize).ok()
     }
 
-    pub(super) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+    pub(super) fn reserve(bytes: usize) -> *mut u8 {
         // SAFETY: the size is not zero.
-        NonNull::new(unsafe { alloc_zeroed(layout(bytes)?) })
+        layout(bytes).map_or(null_mut(), |layout| unsafe { alloc_zeroed(layout) })
     }
 
     pub(super) unsafe fn commit(_: *mut u8, _: usize) -> bool {
         true
     }
 
-    pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    pub(super) unsafe fn release(start: *mut u8, bytes: usize) {
         if let Some(layout) = layout(bytes) {
             // SAFETY: `reserve` allocated with this layout.
-            unsafe { dealloc(start.as_ptr(), layout) };
+            unsafe { dealloc(start, layout) };
         }
     }
 }

@@ -38,6 +38,7 @@ const PAGES_PER_PAGE_AHEAD: u32 = 16;
 ///   once; a bin's bit is set exactly if the bin has a run.
 /// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: all in the
 ///   map but the foreign ones.
+/// - **R5**: no frame from `untouched` on is part of a run that is not free, and none ever was.
 pub(crate) struct Runs<M> {
     memory: M,
     map: Map,
@@ -47,6 +48,8 @@ pub(crate) struct Runs<M> {
     filled: Bitmap<{ words(BINS) }>,
     /// How many runs are cached.
     cached: u32,
+    /// From this frame on, none was ever a part of a run that was not free.
+    untouched: u32,
     /// How many pages the heap holds.
     held: u32,
     /// How many it may hold.
@@ -75,6 +78,7 @@ impl<M> Runs<M> {
             lists: [NONE; LISTS],
             filled: Bitmap::EMPTY,
             cached: 0,
+            untouched: 0,
             held: 0,
             limit,
         }
@@ -98,6 +102,12 @@ impl<M> Runs<M> {
     /// How many pages the heap holds.
     pub(crate) fn held(&self) -> u32 {
         self.held
+    }
+
+    /// The offset from which on this heap has handed nothing out yet, so that its bytes there are as `memory.grow`
+    /// made them: zero.
+    pub(crate) fn untouched(&self) -> u64 {
+        self.map.end(self.untouched)
     }
 
     #[inline]
@@ -211,6 +221,7 @@ impl<M> Runs<M> {
     fn cut(&mut self, head: u32, length: u32, frames: u32) {
         self.map.entry_mut(head + length - 1).tag = Tag::new(Kind::Interior, 0);
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+        self.untouched = self.untouched.max(head + frames);
         if length > frames {
             self.release(head + frames, length - frames);
         }
@@ -356,7 +367,7 @@ impl<M> Runs<M> {
         })
     }
 
-    /// Checks R1 to R4. Panics if one does not hold.
+    /// Checks R1 to R5. Panics if one does not hold.
     pub(crate) fn check(&self) {
         let mut foreign = 0;
         let mut end = 0;
@@ -392,6 +403,10 @@ impl<M> Runs<M> {
                     "R1: a run ends with another kind of frame"
                 ),
             }
+            assert!(
+                matches!(kind, Kind::Free | Kind::Foreign) || end <= self.untouched,
+                "R5: a run that is not free lies behind what was touched"
+            );
             foreign += u32::from(kind == Kind::Foreign);
             listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
             last = kind;
@@ -601,6 +616,7 @@ impl<M: LinearMemory> Runs<M> {
         self.map.extend(start - self.map.count(), own);
         if fresh > 0 {
             self.map.entry_mut(start).tag = Tag::new(Kind::Internal, fresh);
+            self.untouched = start + fresh;
         }
         if let (true, Some((home, frames))) = (capacity > 0, old) {
             self.release(home, frames);

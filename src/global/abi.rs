@@ -1,0 +1,186 @@
+//! What a host calls: the exported functions of the guest ABIs, on the heap of [`GlobalPageSlab`](crate::GlobalPageSlab).
+//!
+//! [`export_abi!`](crate::export_abi) exports one of them. A host may call them with any numbers: what is wrong
+//! gives the ABI's failure status and changes nothing. What a host has allocated, the guest may free, and the other way
+//! round; lengths must then agree. Pointers are byte offsets into linear memory; lengths and alignments are bytes.
+
+use super::misuse::{misused, report_and_trap};
+use super::with_heap;
+use crate::{Error, MemoryController as _, Result};
+
+/// `__alloc` and `__free`: the ABI of plugins that take an alignment and a length, as SurrealDB's first plugins and
+/// [swc's](https://github.com/swc-project/swc) have it.
+///
+/// ```
+/// use pageslab::abi::alloc_free::{LENGTH_MISMATCH, OK, alloc, free};
+///
+/// let ptr = alloc(24, 8);
+/// assert_ne!(ptr, 0);
+/// assert_eq!(free(ptr, 23), LENGTH_MISMATCH);
+/// assert_eq!(free(ptr, 24), OK);
+/// ```
+pub mod alloc_free {
+    use super::*;
+
+    /// The allocation was freed.
+    pub const OK: u32 = 0;
+    /// The status for [`Error::InvalidPointer`].
+    pub const INVALID_POINTER: u32 = 1;
+    /// The status for [`Error::LengthMismatch`].
+    pub const LENGTH_MISMATCH: u32 = 2;
+    /// The status for [`Error::DoubleFree`].
+    pub const DOUBLE_FREE: u32 = 3;
+
+    /// `__alloc`: allocates `len` bytes, aligned to `align`, a power of two up to 65,536. Returns the pointer, or 0 if
+    /// memory is exhausted or the alignment is none of these.
+    #[must_use]
+    #[inline]
+    pub fn alloc(len: u32, align: u32) -> u32 {
+        with_heap(|heap| heap.alloc_aligned(len, align)).unwrap_or(0)
+    }
+
+    /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong.
+    #[inline]
+    pub fn free(ptr: u32, len: u32) -> u32 {
+        match with_heap(|heap| heap.free(ptr, len)) {
+            Ok(()) => OK,
+            Err(Error::LengthMismatch { .. }) => LENGTH_MISMATCH,
+            Err(Error::DoubleFree { .. }) => DOUBLE_FREE,
+            Err(_) => INVALID_POINTER,
+        }
+    }
+}
+
+/// `__sr_alloc` and `__sr_free`: what [SurrealDB's host][host] for WASI modules calls.
+///
+/// ```
+/// use pageslab::abi::surrealism::{alloc, free};
+///
+/// let ptr = alloc(24);
+/// assert_ne!(ptr, 0);
+/// assert_eq!((free(ptr, 23), free(ptr, 24), free(ptr, 24)), (0, 1, 0));
+/// ```
+///
+/// [host]: https://docs.rs/surrealism-runtime
+pub mod surrealism {
+    use super::*;
+
+    /// `__sr_alloc`: allocates `len` bytes, aligned to 8 (in fact to 16). Returns the pointer, or 0 if memory is
+    /// exhausted.
+    #[must_use]
+    #[inline]
+    pub fn alloc(len: u32) -> u32 {
+        with_heap(|heap| heap.alloc(len)).unwrap_or(0)
+    }
+
+    /// `__sr_free`: frees the allocation of `len` bytes at `ptr`. Returns 1, or 0 if there is none.
+    #[inline]
+    pub fn free(ptr: u32, len: u32) -> u32 {
+        with_heap(|heap| heap.free(ptr, len)).is_ok().into()
+    }
+}
+
+/// `cabi_realloc`: what hosts of components call, by the component model's [canonical ABI][abi].
+///
+/// - Without an old allocation (`old_len` is 0, and `old_ptr` is 0 or what a new length of 0 gave) it allocates.
+/// - With a new length of 0 it frees the old allocation, if there is one, and returns `align`, as a pointer to
+///   no bytes.
+/// - Otherwise it makes the allocation of `old_len` bytes at `old_ptr` longer or shorter.
+///
+/// Returns the pointer, aligned to `align`, a power of two up to 65,536. The canonical ABI has no failure status, and a
+/// host would write to whatever is returned: whatever is wrong, `old_len` included, and an exhausted memory, is told
+/// as by [`report_and_trap`](crate::report_and_trap). It has changed nothing.
+///
+/// ```
+/// use pageslab::abi::cabi_realloc;
+///
+/// let ptr = cabi_realloc(0, 0, 4, 100);
+/// let ptr = cabi_realloc(ptr, 100, 4, 60);
+/// assert_eq!(cabi_realloc(ptr, 60, 4, 0), 4);
+/// ```
+///
+/// [abi]: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
+#[must_use]
+#[inline]
+pub fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
+    match try_cabi_realloc(old_ptr, old_len, align, new_len) {
+        Ok(ptr) => ptr,
+        Err(error) => misused(report_and_trap, error),
+    }
+}
+
+fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Result<u32> {
+    if !align.is_power_of_two() {
+        return Err(Error::InvalidAlignment { align });
+    }
+    let is_new = old_len == 0 && (old_ptr == 0 || old_ptr == align);
+    match (is_new, new_len) {
+        (true, 0) => Ok(align),
+        (true, _) => with_heap(|heap| heap.alloc_aligned(new_len, align)),
+        (false, 0) => with_heap(|heap| heap.free(old_ptr, old_len)).map(|()| align),
+        (false, _) => with_heap(|heap| heap.realloc_aligned(old_ptr, old_len, new_len, align)),
+    }
+}
+
+/// Exports a guest ABI, on the heap of [`GlobalPageSlab`](crate::GlobalPageSlab), from the module that this line is a
+/// part of:
+///
+/// | line | exports | called by |
+/// |---|---|---|
+/// | `pageslab::export_abi!(alloc_free);` | `__alloc(len, align) -> ptr`, `__free(ptr, len) -> status` | hosts of plugins: [`abi::alloc_free`](crate::abi::alloc_free) |
+/// | `pageslab::export_abi!(surrealism);` | `__sr_alloc(len) -> ptr`, `__sr_free(ptr, len) -> 1 or 0` | SurrealDB: [`abi::surrealism`](crate::abi::surrealism) |
+/// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
+///
+/// All are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
+/// nobody calls them, the line does nothing.
+///
+/// ```
+/// pageslab::export_abi!(alloc_free);
+/// pageslab::export_abi!(surrealism);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_abi {
+    (alloc_free) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn __alloc(len: u32, align: u32) -> u32 {
+                $crate::abi::alloc_free::alloc(len, align)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn __free(ptr: u32, len: u32) -> u32 {
+                $crate::abi::alloc_free::free(ptr, len)
+            }
+        };
+    };
+    (surrealism) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn __sr_alloc(len: u32) -> u32 {
+                $crate::abi::surrealism::alloc(len)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn __sr_free(ptr: u32, len: u32) -> u32 {
+                $crate::abi::surrealism::free(ptr, len)
+            }
+        };
+    };
+    (cabi_realloc) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn cabi_realloc(
+                old_ptr: u32,
+                old_len: u32,
+                align: u32,
+                new_len: u32,
+            ) -> u32 {
+                $crate::abi::cabi_realloc(old_ptr, old_len, align, new_len)
+            }
+        };
+    };
+}

@@ -1,0 +1,168 @@
+//! Waiting until a word changes, by what the platform has for it. A wait may end for no reason.
+
+use core::sync::atomic::AtomicU32;
+
+pub(super) use platform::{wait, wake_one};
+
+/// The instructions of the [threads proposal][threads], which Rust has where it admits to `atomics`.
+///
+/// [threads]: https://github.com/WebAssembly/threads/blob/main/proposals/threads/Overview.md
+#[cfg(all(
+    target_arch = "wasm32",
+    target_feature = "atomics",
+    not(target_os = "wasi"),
+    not(feature = "spin")
+))]
+mod platform {
+    use super::AtomicU32;
+    use core::arch::wasm32::{memory_atomic_notify, memory_atomic_wait32};
+
+    const NO_TIMEOUT: i64 = -1;
+
+    /// Waits while the word is `expected`.
+    #[cold]
+    pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
+        // SAFETY: the word is aligned and lives throughout.
+        unsafe { memory_atomic_wait32(word.as_ptr().cast(), expected as i32, NO_TIMEOUT) };
+    }
+
+    /// Wakes one thread that waits for the word.
+    #[cold]
+    pub(in super::super) fn wake_one(word: &AtomicU32) {
+        // SAFETY: the word is aligned and lives.
+        unsafe { memory_atomic_notify(word.as_ptr().cast(), 1) };
+    }
+}
+
+/// A semaphore of wasi-libc, which waits by `memory.atomic.wait32`: stable Rust has the instruction nowhere else.
+///
+/// There is one semaphore for the one lock, and it is used as an event: at most one wake-up is kept in it.
+#[cfg(all(target_os = "wasi", not(feature = "spin")))]
+mod platform {
+    use super::AtomicU32;
+    use core::cell::UnsafeCell;
+    use core::ffi::c_int;
+
+    /// `sem_t` of [wasi-libc][semaphore], of which four zeros are a semaphore of value 0.
+    ///
+    /// [semaphore]: https://github.com/WebAssembly/wasi-libc/blob/main/libc-top-half/musl/include/semaphore.h
+    #[repr(C)]
+    struct Semaphore(UnsafeCell<[c_int; 4]>);
+
+    // SAFETY: the functions below synchronize by themselves.
+    unsafe impl Sync for Semaphore {}
+
+    static EVENT: Semaphore = Semaphore(UnsafeCell::new([0; 4]));
+
+    #[link(name = "c")]
+    unsafe extern "C" {
+        fn sem_wait(semaphore: *mut [c_int; 4]) -> c_int;
+        fn sem_post(semaphore: *mut [c_int; 4]) -> c_int;
+        fn sem_getvalue(semaphore: *mut [c_int; 4], value: *mut c_int) -> c_int;
+    }
+
+    /// Waits for a wake-up, which may be an old one: the caller looks at the word again.
+    #[cold]
+    pub(in super::super) fn wait(_: &AtomicU32, _: u32) {
+        // SAFETY: it is a semaphore.
+        unsafe { sem_wait(EVENT.0.get()) };
+    }
+
+    /// Wakes a thread. If a wake-up is already kept, no thread sleeps through it, and one is enough.
+    #[cold]
+    pub(in super::super) fn wake_one(_: &AtomicU32) {
+        let mut value = 0;
+        // SAFETY: it is a semaphore, and the value is this function's.
+        unsafe {
+            sem_getvalue(EVENT.0.get(), &mut value);
+            if value == 0 {
+                sem_post(EVENT.0.get());
+            }
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(feature = "spin")))]
+mod platform {
+    use super::AtomicU32;
+    use core::ptr::null;
+
+    /// Waits while the word is `expected`.
+    #[cold]
+    pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
+        let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the word lives throughout; there is no timeout.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                word.as_ptr(),
+                operation,
+                expected,
+                null::<libc::timespec>(),
+            )
+        };
+    }
+
+    /// Wakes one thread that waits for the word.
+    #[cold]
+    pub(in super::super) fn wake_one(word: &AtomicU32) {
+        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the call only looks for threads that wait for this address.
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, 1) };
+    }
+}
+
+#[cfg(all(windows, not(feature = "spin")))]
+mod platform {
+    use super::AtomicU32;
+    use windows_sys::Win32::System::Threading::{INFINITE, WaitOnAddress, WakeByAddressSingle};
+
+    /// Waits while the word is `expected`.
+    #[cold]
+    pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
+        // SAFETY: both words live throughout, and have the size that is given.
+        unsafe {
+            WaitOnAddress(
+                word.as_ptr().cast(),
+                (&raw const expected).cast(),
+                size_of::<u32>(),
+                INFINITE,
+            )
+        };
+    }
+
+    /// Wakes one thread that waits for the word.
+    #[cold]
+    pub(in super::super) fn wake_one(word: &AtomicU32) {
+        // SAFETY: the call only looks for threads that wait for this address.
+        unsafe { WakeByAddressSingle(word.as_ptr().cast()) };
+    }
+}
+
+/// Nobody waits: a thread that wants the lock looks again.
+#[cfg(any(
+    feature = "spin",
+    not(any(
+        all(target_arch = "wasm32", target_feature = "atomics"),
+        target_os = "wasi",
+        target_os = "linux",
+        windows
+    ))
+))]
+mod platform {
+    use super::AtomicU32;
+
+    #[cold]
+    pub(in super::super) fn wait(_: &AtomicU32, _: u32) {
+        // Others may need the processor to get on.
+        #[cfg(all(unix, not(target_arch = "wasm32")))]
+        // SAFETY: it has no conditions.
+        unsafe {
+            libc::sched_yield()
+        };
+        core::hint::spin_loop();
+    }
+
+    #[cold]
+    pub(in super::super) fn wake_one(_: &AtomicU32) {}
+}
