@@ -579,7 +579,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Frees a live run of this length. False, and nothing changes, if none is there.
     #[cold]
     #[inline(never)]
-    fn free_run(&mut self, ptr: u32, len: u32) -> bool {
+    pub(crate) fn free_run(&mut self, ptr: u32, len: u32) -> bool {
         let run = self.live_run(ptr, len);
         if let Some((head, frames)) = run {
             self.runs.recycle(head, frames);
@@ -676,13 +676,19 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Frees the live allocation of this length. False, and nothing changes, if none is there.
     #[inline(always)]
     pub(crate) fn free_at(&mut self, ptr: u32, len: u32) -> bool {
+        self.free_slot_at(ptr, len) || self.free_run(ptr, len)
+    }
+
+    /// The same for an allocation in a slab: what is most common.
+    #[inline(always)]
+    pub(crate) fn free_slot_at(&mut self, ptr: u32, len: u32) -> bool {
         let slab = self.slab_of(ptr);
         match slab.find(ptr, len) {
             Some(slot) if len <= MAX_LEN => {
                 self.free_slot(slab, slot);
                 true
             }
-            _ => self.free_run(ptr, len),
+            _ => false,
         }
     }
 

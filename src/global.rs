@@ -205,17 +205,17 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let freed = with_heap(|heap| {
-            len_of(layout.size()).is_some_and(|len| heap.free_at(heap.offset_of(ptr), len))
+            len_of(layout.size()).is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
         });
         if !freed {
-            self.refuse(ptr, layout.size());
+            self.dealloc_run(ptr, layout.size());
         }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let Some(old_len) = len_of(layout.size()) else {
-            self.refuse(ptr, layout.size());
+            self.misused(with_heap(|heap| heap.fault(heap.offset_of(ptr), u32::MAX)));
         };
         let Some(new_len) = len_of(new_size) else {
             return null_mut();
@@ -233,12 +233,21 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 }
 
 impl GlobalPageSlab {
-    /// Refuses to free what is no allocation of this size.
+    /// Frees what is in no slab, or refuses to. A function of its own, so that a call that frees a slot has nothing to
+    /// keep for it.
     #[cold]
     #[inline(never)]
-    fn refuse(&self, address: *mut u8, size: usize) -> ! {
+    fn dealloc_run(&self, address: *mut u8, size: usize) {
         let len = u32::try_from(size).unwrap_or(u32::MAX);
-        self.misused(with_heap(|heap| heap.fault(heap.offset_of(address), len)))
+        let freed = with_heap(|heap| {
+            let ptr = heap.offset_of(address);
+            heap.free_run(ptr, len)
+                .then_some(())
+                .ok_or_else(|| heap.fault(ptr, len))
+        });
+        if let Err(error) = freed {
+            self.misused(error);
+        }
     }
 }
 
