@@ -10,3 +10,5 @@ compile_error!(
 
 #[cfg(not(target_family = "wasm"))]
 pub mod guest;
+#[cfg(not(target_family = "wasm"))]
+pub mod modules;

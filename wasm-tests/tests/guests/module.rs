@@ -1,11 +1,7 @@
 //! Guest modules: built by Cargo and compiled by Wasmtime once, instantiated any number of times.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::LazyLock,
-};
+use std::{path::PathBuf, sync::LazyLock};
+use wasm_tests::modules;
 use wasmtime::{
     Caller, Config, Engine, Linker, Memory, Module, Result, Store, StoreLimits, StoreLimitsBuilder,
     Trap, TypedFunc, WasmParams, WasmResults, error::Context as _,
@@ -29,44 +25,10 @@ static COUNTED_CONTROLLER: LazyLock<Module> = LazyLock::new(|| {
 static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
 /// The directory of the guests' modules.
-static MODULES: LazyLock<PathBuf> = LazyLock::new(build);
-
-/// Variables that are meant for, or come from, the Cargo that runs these tests.
-const OUTER_CARGO: [&str; 5] = [
-    "CARGO_BUILD_",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_MANIFEST_",
-    "CARGO_PKG_",
-    "RUSTFLAGS",
-];
-
-/// Has Cargo build the guests, into the target directory of these tests.
-fn build() -> PathBuf {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("a target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--release", "--target", TARGET])
-        .args([
-            "--package",
-            "guest-collections",
-            "--package",
-            "guest-controller",
-        ])
-        .arg("--target-dir")
-        .arg(target_dir);
-    for (name, _) in env::vars_os() {
-        let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
-        if OUTER_CARGO.iter().any(is_outer) {
-            cargo.env_remove(name);
-        }
-    }
-    let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "cargo cannot build the guests: {status}");
-    target_dir.join(TARGET).join("release")
-}
+static MODULES: LazyLock<PathBuf> = LazyLock::new(|| {
+    modules::build(&["guest-collections", "guest-controller"], TARGET)
+        .expect("cargo builds the guests")
+});
 
 fn compile(file: &str) -> Module {
     Module::from_file(&ENGINE, MODULES.join(file)).expect("the guest is a module")

@@ -1,0 +1,1 @@
+//! malloc and its family.

@@ -1,0 +1,53 @@
+//! Guest modules, built by Cargo when a test asks for them.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Variables that are meant for, or come from, the Cargo that runs these tests.
+const OUTER_CARGO: [&str; 5] = [
+    "CARGO_BUILD_",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "RUSTFLAGS",
+];
+
+/// Has Cargo build these packages of the workspace for a target, in release mode, and returns the directory with their
+/// modules.
+pub fn build(packages: &[&str], target: &str) -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target_dir = target_dir()?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo
+        .current_dir(here)
+        .args(["build", "--quiet", "--release", "--target", target])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    for (name, _) in env::vars_os() {
+        let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
+        if OUTER_CARGO.iter().any(is_outer) {
+            cargo.env_remove(name);
+        }
+    }
+    let status = cargo.status().context("cannot run cargo")?;
+    ensure!(
+        status.success(),
+        "cargo cannot build {packages:?}: {status}"
+    );
+    Ok(target_dir.join(target).join("release"))
+}
+
+/// The target directory of the program that runs.
+fn target_dir() -> Result<PathBuf> {
+    // It is in `<target directory>/<profile>/deps`, or one further up.
+    let program = env::current_exe().context("a program has a place")?;
+    let directory = program
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").exists());
+    Ok(directory.context("no target directory")?.to_path_buf())
+}
