@@ -73,7 +73,7 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// [`MisuseHandler`], has changed nothing, and the heap stays usable. A layout aligned to more than a page
 /// (65,536 bytes) is refused with null.
 pub struct GlobalPageSlab {
-    misuse: MisuseHandler,
+    handler: MisuseHandler,
 }
 
 impl GlobalPageSlab {
@@ -98,8 +98,8 @@ impl GlobalPageSlab {
     /// # fn main() {}
     /// ```
     #[must_use]
-    pub const fn with_misuse_handler(misuse: MisuseHandler) -> Self {
-        Self { misuse }
+    pub const fn with_misuse_handler(handler: MisuseHandler) -> Self {
+        Self { handler }
     }
 
     /// How many pages of 64 KiB the heap holds.
@@ -110,6 +110,22 @@ impl GlobalPageSlab {
     /// How many allocations are live. Takes time with the size of the heap.
     pub fn live(&self) -> usize {
         with_heap(|heap| heap.live().count())
+    }
+
+    /// The length of the live allocation that starts at this address, in bytes: for callers that do not know it, such as
+    /// C's `free`.
+    ///
+    /// # Errors
+    ///
+    /// As [`PageSlab::len_at`].
+    pub fn len_of(&self, address: *mut u8) -> Result<u32> {
+        with_heap(|heap| heap.len_at(heap.offset_of(address)))
+    }
+
+    /// Calls the handler of misuse, for code that finds misuse itself.
+    #[cold]
+    pub fn misuse(&self, error: Error) -> ! {
+        misused(self.handler, error)
     }
 
     /// Checks all invariants of the heap, as [`PageSlab::check_invariants`] does.
@@ -130,12 +146,6 @@ impl GlobalPageSlab {
     /// that a host handed over.
     pub unsafe fn controller(&self) -> GlobalController {
         GlobalController(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn misused(&self, error: Error) -> ! {
-        misused(self.misuse, error)
     }
 }
 
@@ -165,7 +175,7 @@ impl PageSlab<Memory> {
 
 /// A layout's size, of which the compiler is told what holds for each: so that nothing need be checked.
 #[inline(always)]
-fn len_of(size: usize) -> Option<u32> {
+fn to_len(size: usize) -> Option<u32> {
     // SAFETY: this is an invariant of `Layout`, and callers pass the size of one, or what a layout could have.
     unsafe { core::hint::assert_unchecked(size <= isize::MAX as usize) };
     u32::try_from(size).ok()
@@ -182,7 +192,7 @@ fn align_of(layout: Layout) -> u32 {
 unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(len) = len_of(layout.size()) else {
+        let Some(len) = to_len(layout.size()) else {
             return null_mut();
         };
         with_heap(|heap| {
@@ -193,7 +203,7 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Some(len) = len_of(layout.size()) else {
+        let Some(len) = to_len(layout.size()) else {
             return null_mut();
         };
         with_heap(|heap| {
@@ -205,7 +215,7 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let freed = with_heap(|heap| {
-            len_of(layout.size()).is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
+            to_len(layout.size()).is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
         });
         if !freed {
             self.dealloc_run(ptr, layout.size());
@@ -214,10 +224,10 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let Some(old_len) = len_of(layout.size()) else {
-            self.misused(with_heap(|heap| heap.fault(heap.offset_of(ptr), u32::MAX)));
+        let Some(old_len) = to_len(layout.size()) else {
+            self.misuse(with_heap(|heap| heap.fault(heap.offset_of(ptr), u32::MAX)));
         };
-        let Some(new_len) = len_of(new_size) else {
+        let Some(new_len) = to_len(new_size) else {
             return null_mut();
         };
         let moved = with_heap(|heap| {
@@ -227,7 +237,7 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         match moved {
             Ok(ptr) => ptr,
             Err(Error::OutOfMemory { .. }) => null_mut(),
-            Err(error) => self.misused(error),
+            Err(error) => self.misuse(error),
         }
     }
 }
@@ -246,7 +256,7 @@ impl GlobalPageSlab {
                 .ok_or_else(|| heap.fault(ptr, len))
         });
         if let Err(error) = freed {
-            self.misused(error);
+            self.misuse(error);
         }
     }
 }

@@ -4,9 +4,10 @@
 //! gives the ABI's failure status and changes nothing. What a host has allocated, the guest may free, and the other way
 //! round; lengths must then agree. Pointers are byte offsets into linear memory; lengths and alignments are bytes.
 
-use super::misuse::{misused, report_and_trap};
+use super::misuse::{report, trap};
 use super::with_heap;
 use crate::{Error, MemoryController as _, Result};
+use core::num::NonZeroU32;
 
 /// `__alloc` and `__free`: the ABI of plugins that take an alignment and a length, as SurrealDB's first plugins and
 /// [swc's](https://github.com/swc-project/swc) have it.
@@ -103,9 +104,26 @@ pub mod surrealism {
 #[must_use]
 #[inline]
 pub fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
+    match cabi_realloc_or_report(old_ptr, old_len, align, new_len) {
+        Some(ptr) => ptr.get(),
+        None => trap(),
+    }
+}
+
+/// Returns before the trap: what a trap ends does not give its part of the stack back, and a host may go on.
+#[inline(never)]
+fn cabi_realloc_or_report(
+    old_ptr: u32,
+    old_len: u32,
+    align: u32,
+    new_len: u32,
+) -> Option<NonZeroU32> {
     match try_cabi_realloc(old_ptr, old_len, align, new_len) {
-        Ok(ptr) => ptr,
-        Err(error) => misused(report_and_trap, error),
+        Ok(ptr) => NonZeroU32::new(ptr),
+        Err(error) => {
+            report(error);
+            None
+        }
     }
 }
 

@@ -17,13 +17,20 @@ pub type MisuseHandler = fn(Error) -> !;
 /// [trap]: https://webassembly.github.io/spec/core/exec/instructions.html#xref-syntax-instructions-syntax-instr-control-mathsf-unreachable
 #[cold]
 pub fn report_and_trap(error: Error) -> ! {
+    report(error);
+    trap()
+}
+
+/// The line.
+#[cold]
+#[inline(never)]
+pub(super) fn report(error: Error) {
     if cfg!(any(target_os = "wasi", unix, windows)) {
         let mut line = Line::default();
         // A line that is too long would end early.
         let _ = writeln!(line, "pageslab: {error}");
         write_to_stderr(&line.bytes[..line.len]);
     }
-    trap()
 }
 
 /// Calls the handler.
@@ -71,7 +78,7 @@ impl Write for Line {
 }
 
 /// Ends the program, or the call into it, at once.
-fn trap() -> ! {
+pub(super) fn trap() -> ! {
     #[cfg(target_arch = "wasm32")]
     core::arch::wasm32::unreachable();
     #[cfg(all(unix, not(target_arch = "wasm32")))]

@@ -1,5 +1,7 @@
-//! The host side of `pageslab`'s tests: what it takes to run a WebAssembly guest and to say what
-//! the run cost. The `wasm-runner` binary is its command line.
+//! The host side of `pageslab`'s tests.
+//!
+//! `guest` runs WASI commands and says what the run cost; the `wasm-runner` binary is its command line. `host` is how an
+//! embedder works with a guest's memory. `modules` builds the guests.
 
 // Cargo's runner for wasm32-wasip1 is this crate, run by another Cargo. That one must build it for
 // the host, and would not if the first were told its target by the environment they share.
@@ -10,5 +12,7 @@ compile_error!(
 
 #[cfg(not(target_family = "wasm"))]
 pub mod guest;
+#[cfg(not(target_family = "wasm"))]
+pub mod host;
 #[cfg(not(target_family = "wasm"))]
 pub mod modules;

@@ -9,6 +9,17 @@ static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 
 pageslab::export_abi!(surrealism);
 
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Hosts call this first. Without it, every call of an export would set up the C library again.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the host calls this once.
+    unsafe { __wasm_call_ctors() }
+}
+
 /// Takes a list that the host has transferred, and transfers the answer. 0 if the list cannot be read.
 #[unsafe(no_mangle)]
 extern "C" fn twice(list: u32) -> u32 {

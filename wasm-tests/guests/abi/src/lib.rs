@@ -1,0 +1,67 @@
+//! A guest with every ABI on its one heap, which is its global allocator as well.
+
+use pageslab::GlobalPageSlab;
+use std::alloc::{Layout, alloc, dealloc};
+use std::slice;
+
+#[global_allocator]
+static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+
+pageslab::export_abi!(alloc_free);
+pageslab::export_abi!(surrealism);
+pageslab::export_abi!(cabi_realloc);
+
+/// How many allocations are live.
+#[unsafe(no_mangle)]
+extern "C" fn live() -> u32 {
+    ALLOCATOR.live() as u32
+}
+
+/// How many pages the heap holds.
+#[unsafe(no_mangle)]
+extern "C" fn pages() -> u32 {
+    ALLOCATOR.pages()
+}
+
+/// Traps if an invariant of the heap does not hold.
+#[unsafe(no_mangle)]
+extern "C" fn check() {
+    ALLOCATOR.check_invariants();
+}
+
+/// What the guest itself allocates, by std: a block with a byte in all its places.
+#[unsafe(no_mangle)]
+extern "C" fn guest_alloc(len: u32, byte: u32) -> u32 {
+    // SAFETY: the block has this many bytes.
+    unsafe {
+        let ptr = alloc(bytes(len));
+        ptr.write_bytes(byte as u8, len as usize);
+        ptr as u32
+    }
+}
+
+/// Frees, by std, a block that the host allocated or the guest itself. Returns the sum of its bytes.
+#[unsafe(no_mangle)]
+extern "C" fn guest_free(ptr: u32, len: u32) -> u32 {
+    // SAFETY: the host passes a live block, or finds that the allocator traps.
+    unsafe {
+        let block = slice::from_raw_parts(ptr as *const u8, len as usize);
+        let sum = block.iter().map(|&byte| u32::from(byte)).sum();
+        dealloc(ptr as *mut u8, bytes(len));
+        sum
+    }
+}
+
+/// Takes a vector whose memory the host has allocated and filled, lets it grow, and returns the sum of its bytes.
+#[unsafe(no_mangle)]
+extern "C" fn guest_adopt(ptr: u32, len: u32) -> u32 {
+    // SAFETY: the host passes a live block of this length, and hands it over.
+    let mut vector = unsafe { Vec::from_raw_parts(ptr as *mut u8, len as usize, len as usize) };
+    vector.push(1);
+    vector.iter().map(|&byte| u32::from(byte)).sum()
+}
+
+/// The layout of this many bytes. The host passes no more than there can be.
+fn bytes(len: u32) -> Layout {
+    Layout::array::<u8>(len as usize).expect("a length below 2 GiB")
+}

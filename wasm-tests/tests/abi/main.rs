@@ -1,0 +1,7 @@
+//! The guest ABIs as hosts use them, rightly and wrongly, and the examples that have them.
+
+mod examples;
+mod plugin;
+mod right;
+mod rubbish;
+mod surrealism;

@@ -1,0 +1,53 @@
+//! Plugins that the tests open, each in a store of its own.
+
+use std::{path::Path, sync::LazyLock};
+use wasm_tests::{
+    host::{Abi, Plugin},
+    modules,
+};
+use wasmtime::{Config, Engine, Linker, Module, Store};
+use wasmtime_wasi::{WasiCtxBuilder, p1::WasiP1Ctx};
+
+/// All ABIs, for tests that go through each.
+pub const ABIS: [Abi; 3] = [Abi::AllocFree, Abi::Surrealism, Abi::CabiRealloc];
+
+/// Traps are many here, and nobody reads where they were.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    Engine::new(Config::new().wasm_backtrace_max_frames(None)).expect("an engine")
+});
+
+static ABI: LazyLock<Module> = LazyLock::new(|| module("guest-abi", "wasm32-unknown-unknown"));
+
+/// The guest that exports every ABI, through one of them.
+pub fn guest(abi: Abi) -> Plugin<()> {
+    open(&ABI, abi)
+}
+
+/// A package's module for a target, built and compiled.
+pub fn module(package: &str, target: &str) -> Module {
+    let directory = modules::build(&[package], target).expect("cargo builds the guest");
+    let file = Path::new(&package.replace('-', "_")).with_extension("wasm");
+    Module::from_file(&ENGINE, directory.join(file)).expect("the guest is a module")
+}
+
+/// An instance of a module without imports.
+pub fn open(module: &Module, abi: Abi) -> Plugin<()> {
+    let mut store = Store::new(&ENGINE, ());
+    let linker = Linker::new(&ENGINE);
+    let instance = linker.instantiate(&mut store, module);
+    Plugin::open(store, instance.expect("the guest has no imports"), abi).expect("the ABI is there")
+}
+
+/// An instance of a module for WASI, initialized.
+pub fn open_wasi(module: &Module, abi: Abi) -> Plugin<WasiP1Ctx> {
+    let mut store = Store::new(&ENGINE, WasiCtxBuilder::new().inherit_stderr().build_p1());
+    let mut linker = Linker::new(&ENGINE);
+    wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |context| context).expect("no duplicates");
+    let instance = linker.instantiate(&mut store, module);
+    let instance = instance.expect("all imports are WASI's");
+    let mut plugin = Plugin::open(store, instance, abi).expect("the ABI is there");
+    plugin
+        .call::<(), ()>("_initialize", ())
+        .expect("the guest initializes itself");
+    plugin
+}
