@@ -1,0 +1,165 @@
+//! What becomes of misuse through `GlobalAlloc`: a line on stderr and an end, or whatever the author's handler does.
+//!
+//! Each case runs in a process of its own, which is this one's program with another argument.
+
+#![cfg(all(not(target_arch = "wasm32"), not(miri)))]
+
+use pageslab::{Error, GlobalPageSlab};
+use std::alloc::{GlobalAlloc, Layout};
+use std::process::{Command, Output, exit};
+
+static DEFAULT: GlobalPageSlab = GlobalPageSlab::new();
+static EXITING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(tell_and_exit);
+static UNWINDING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(unwind);
+
+/// The exit code of [`tell_and_exit`].
+const TOLD: i32 = 42;
+
+const LAYOUT: Layout = Layout::new::<[u64; 3]>();
+const LONGER: Layout = Layout::new::<[u64; 4]>();
+
+/// A handler that allocates, from the heap that was misused.
+fn tell_and_exit(error: Error) -> ! {
+    // SAFETY: the layout is valid.
+    assert!(!unsafe { DEFAULT.alloc(LAYOUT) }.is_null());
+    DEFAULT.check_invariants();
+    println!("told: {error}");
+    exit(TOLD)
+}
+
+fn unwind(_: Error) -> ! {
+    panic!("a handler must not unwind")
+}
+
+/// A wrong call of an allocator.
+type Misuse = fn(&GlobalPageSlab);
+
+/// The cases.
+///
+/// SAFETY: the calls break the contract of `GlobalAlloc` on purpose; the allocator promises to find that out.
+const CASES: [(&str, Misuse); 7] = [
+    ("double free", |heap| unsafe {
+        let ptr = heap.alloc(LAYOUT);
+        heap.dealloc(ptr, LAYOUT);
+        heap.dealloc(ptr, LAYOUT);
+    }),
+    ("wrong length", |heap| unsafe {
+        let ptr = heap.alloc(LAYOUT);
+        heap.dealloc(ptr, LONGER);
+    }),
+    ("interior", |heap| unsafe {
+        let ptr = heap.alloc(LAYOUT);
+        heap.dealloc(ptr.add(8), LAYOUT);
+    }),
+    ("foreign", |heap| unsafe {
+        let mut local = 0u64;
+        heap.dealloc((&raw mut local).cast(), LAYOUT);
+    }),
+    ("null", |heap| unsafe {
+        heap.dealloc(std::ptr::null_mut(), LAYOUT);
+    }),
+    ("realloc after free", |heap| unsafe {
+        let ptr = heap.alloc(LAYOUT);
+        heap.dealloc(ptr, LAYOUT);
+        heap.realloc(ptr, LAYOUT, 100);
+    }),
+    ("realloc with a wrong length", |heap| unsafe {
+        let ptr = heap.alloc(LAYOUT);
+        heap.realloc(ptr, LONGER, 100);
+    }),
+];
+
+/// How the error's message ends in each case.
+const MESSAGES: [&str; 7] = [
+    "(length given: 24) was freed before",
+    "has 24 bytes, but the call gave its length as 32",
+    "no allocation starts at 0x",
+    "no allocation starts at 0xffffffff",
+    "no allocation starts at 0x0",
+    "(length given: 24) was freed before",
+    "has 24 bytes, but the call gave its length as 32",
+];
+
+const ENV: &str = "PAGESLAB_MISUSE";
+
+/// In a child: runs the case that the parent chose. In the parent, nothing.
+#[test]
+fn child() {
+    let Ok(chosen) = std::env::var(ENV) else {
+        return;
+    };
+    let (handler, case) = chosen.split_once(':').expect("a handler and a case");
+    let heap = match handler {
+        "default" => &DEFAULT,
+        "exiting" => &EXITING,
+        _ => &UNWINDING,
+    };
+    let (_, misuse) = CASES
+        .iter()
+        .find(|(name, _)| *name == case)
+        .expect("the case exists");
+    misuse(heap);
+    println!("went on");
+}
+
+/// Runs a case in a child.
+fn run(handler: &str, case: &str) -> Output {
+    Command::new(std::env::current_exe().expect("a program has a place"))
+        .args(["--exact", "child", "--nocapture"])
+        .env(ENV, format!("{handler}:{case}"))
+        .output()
+        .expect("a child runs")
+}
+
+#[test]
+fn the_default_writes_one_line_and_ends_the_program() {
+    for ((case, _), message) in CASES.iter().zip(MESSAGES) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = run("default", case);
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert!(
+            !status.success() && status.code().is_none_or(|code| code != TOLD),
+            "{case}"
+        );
+        assert!(
+            !String::from_utf8_lossy(&stdout).contains("went on"),
+            "{case}"
+        );
+        let lines: Vec<&str> = stderr
+            .lines()
+            .filter(|line| line.starts_with("pageslab: "))
+            .collect();
+        assert!(
+            lines.len() == 1 && lines[0].contains(message) && stderr.ends_with('\n'),
+            "{case}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_handler_of_the_authors_gets_the_error_and_may_allocate() {
+    for ((case, _), message) in CASES.iter().zip(MESSAGES) {
+        let Output { status, stdout, .. } = run("exiting", case);
+        let stdout = String::from_utf8_lossy(&stdout);
+        assert_eq!(status.code(), Some(TOLD), "{case}: {stdout}");
+        assert!(
+            stdout.contains("told: ") && stdout.contains(message),
+            "{case}: {stdout}"
+        );
+    }
+}
+
+#[test]
+fn a_handler_that_unwinds_ends_the_program() {
+    let Output { status, stdout, .. } = run("unwinding", "double free");
+    assert!(!status.success());
+    assert_ne!(
+        status.code(),
+        Some(101),
+        "the panic must not reach the test"
+    );
+    assert!(!String::from_utf8_lossy(&stdout).contains("went on"));
+}
