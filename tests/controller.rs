@@ -262,6 +262,114 @@ mod realloc {
     }
 }
 
+mod zeroed {
+    use super::*;
+
+    #[test]
+    fn blocks_are_zero_whatever_was_there_before() {
+        let mut heap = PageSlab::new(Scripted::with_foreign(1));
+        let mut random = Random::new(8);
+        let mut live = Vec::new();
+        for _ in 0..rounds(3000, 60) {
+            let len = match random.below(3) {
+                0 => random.below(200),
+                1 => random.below(9000),
+                _ => random.below(100_000),
+            };
+            let ptr = heap
+                .alloc_zeroed(len, 1 << random.below(17))
+                .expect("memory");
+            let bytes = heap.mut_mem(ptr, len);
+            assert!(
+                bytes.iter().all(|&byte| byte == 0),
+                "{len} bytes at {ptr:#x}"
+            );
+            bytes.fill(0xff);
+            live.push((ptr, len));
+            if random.below(5) < 3 {
+                let (ptr, len) = live.swap_remove(random.below(live.len() as u32) as usize);
+                heap.free(ptr, len).expect("the block is live");
+            }
+            if let Some(last) = live.last_mut().filter(|_| random.below(4) == 0) {
+                let len = random.below(50_000);
+                last.0 = heap.realloc(last.0, last.1, len).expect("memory");
+                last.1 = len;
+                heap.mut_mem(last.0, len).fill(0xff);
+            }
+        }
+        heap.check_invariants();
+    }
+
+    /// A memory whose new pages are not zero, which they have to be: it shows who clears them.
+    struct Marked(Scripted);
+
+    const MARK: u8 = 0xa5;
+
+    // SAFETY: as that of the memory inside, but for the zeros; what is in a block without them is not relied on here.
+    unsafe impl pageslab::LinearMemory for Marked {
+        fn address(&self, offset: u32) -> *mut u8 {
+            self.0.address(offset)
+        }
+
+        fn size(&self) -> u32 {
+            self.0.size()
+        }
+
+        fn grow(&mut self, pages: u32) -> Option<u32> {
+            let first = self.0.grow(pages)?;
+            // SAFETY: these pages are new.
+            unsafe {
+                let start = self.0.address(first * PAGE);
+                start.write_bytes(MARK, (pages * PAGE) as usize);
+            }
+            Some(first)
+        }
+    }
+
+    #[test]
+    fn blocks_in_pages_that_have_just_grown_are_not_cleared() {
+        let mut heap = PageSlab::new(Marked(Scripted::new()));
+        for len in [10_000, 500_000] {
+            let ptr = heap.alloc_zeroed(len, 16).expect("there is memory");
+            assert!(heap.mut_mem(ptr, len).iter().all(|&byte| byte == MARK));
+            heap.free(ptr, len).expect("the block is live");
+            let ptr = heap.alloc_zeroed(len, 16).expect("there is memory");
+            let bytes = heap.mut_mem(ptr, len);
+            let (used, new) = bytes.split_at(bytes.iter().take_while(|&&byte| byte == 0).count());
+            assert!(used.len() >= 10_000 && new.iter().all(|&byte| byte == MARK));
+        }
+    }
+
+    #[test]
+    fn alignments_that_are_none_are_refused() {
+        let mut heap = PageSlab::new(memory());
+        for align in [0, 3, 1 << 17] {
+            assert_eq!(
+                heap.alloc_zeroed(8, align),
+                Err(Error::InvalidAlignment { align })
+            );
+            let ptr = heap.alloc(8).expect("there is memory");
+            let error = heap.realloc_aligned(ptr, 8, 9, align);
+            assert_eq!(error, Err(Error::InvalidAlignment { align }));
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_not_aligned_cannot_be_reallocated_as_if() {
+        let mut heap = PageSlab::new(memory());
+        let ptrs: Vec<u32> = (0..3).map(|_| heap.alloc(40).expect("memory")).collect();
+        let ptr = *ptrs
+            .iter()
+            .find(|&&ptr| ptr % 64 != 0)
+            .expect("slots of 48 bytes");
+        let error = heap.realloc_aligned(ptr, 40, 50, 64);
+        assert_eq!(error, Err(Error::InvalidAlignment { align: 64 }));
+        let error = heap.realloc_aligned(ptr, 41, 50, 64);
+        assert!(matches!(error, Err(Error::LengthMismatch { .. })));
+        assert_eq!(heap.len_at(ptr), Ok(40));
+    }
+}
+
 mod memory_use {
     use super::*;
 
