@@ -8,15 +8,23 @@
 //!
 //! # Use
 //!
-//! As the global allocator of a guest, in one line (`GlobalPageSlab`, on wasm32 without threads):
+//! As the global allocator of a guest, in one line, on every wasm32 target, with and without threads, and natively:
 //!
 //! ```
-//! # #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics")))] {
+//! # #[cfg(any(target_arch = "wasm32", target_pointer_width = "64"))] {
 //! use pageslab::GlobalPageSlab;
 //!
 //! #[global_allocator]
 //! static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 //! # }
+//! ```
+//!
+//! For a host that allocates and frees in the guest, one more line exports an ABI on the same heap; [`export_abi!`] has
+//! the list:
+//!
+//! ```
+//! pageslab::export_abi!(alloc_free);
+//! # fn main() {}
 //! ```
 //!
 //! As a controller for memory that a host asks for, behind the [`MemoryController`] trait:
@@ -45,8 +53,8 @@
 //!         slots   up to 8 KiB; longer allocations are runs            controller
 //! ```
 //!
-//! Each line is a file that knows those above it, and not those below. `global` puts the controller behind
-//! `GlobalAlloc`.
+//! Each line is a file that knows those above it, and not those below. `global` has the one heap of a module: behind a
+//! lock where threads are, as the global allocator, as a controller, and as the guest ABIs that hosts call.
 //!
 //! **Free slots are bits, and lengths lie outside of the slots.** A slab has at most 63 slots: one word says which
 //! of them are free, and a *cell* of two bytes per slot holds the length that its owner asked for. `alloc` takes the
