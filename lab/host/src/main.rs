@@ -20,7 +20,6 @@ mod sizes;
 mod stamp;
 mod summary;
 mod times;
-mod toolchain;
 mod wasm;
 
 use anyhow::{Context, Result, ensure};

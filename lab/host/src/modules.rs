@@ -4,8 +4,9 @@
 //! a stamp that tells whether it is still up to date.
 
 use crate::results::{LIMIT, PAGESLAB};
-use crate::{stamp, toolchain};
+use crate::stamp;
 use anyhow::{Context, Result, bail, ensure};
+use lab_toolchain::{Environment, lab};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -103,11 +104,11 @@ fn keep<T>(
 }
 
 /// What to tell a peer's build scripts.
-fn environment(name: &str) -> Result<toolchain::Environment> {
+fn environment(name: &str) -> Result<Environment> {
     if name.starts_with("mimalloc") {
-        toolchain::wasi()
+        Ok(lab_toolchain::wasi()?.environment)
     } else {
-        Ok(Vec::new())
+        Ok(Environment::new())
     }
 }
 
@@ -226,11 +227,6 @@ fn artifact(message: &str) -> Option<PathBuf> {
 fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here)
-}
-
-/// A path in the directory of what the lab makes.
-pub fn lab(path: &str) -> PathBuf {
-    root().join("target/lab").join(path)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The size of the code: a module with nothing but an allocator and three functions that call it (`lab/size`),
 //! after `wasm-opt -Oz`.
 
-use crate::modules::{cargo_build, features_of, lab};
+use crate::modules::{cargo_build, features_of};
 use crate::results::Size;
-use crate::toolchain::{on_path, run};
 use anyhow::{Context, Result, ensure};
+use lab_toolchain::{lab, on_path, run};
 use std::path::PathBuf;
 use std::process::Command;
 
