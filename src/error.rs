@@ -22,7 +22,7 @@ pub enum Error {
         /// The length asked for.
         len: u32,
     },
-    /// The alignment is zero, no power of two, or larger than a page (65,536).
+    /// The alignment is zero, no power of two, or larger than a page (65,536); or the allocation is not aligned to it.
     InvalidAlignment {
         /// The alignment asked for.
         align: u32,
@@ -62,7 +62,7 @@ impl fmt::Display for Error {
             ),
             Self::InvalidAlignment { align } => write!(
                 f,
-                "the alignment {align} is not a power of two between 1 and 65536"
+                "the alignment {align} is not a power of two between 1 and 65536, or not the allocation's"
             ),
             Self::InvalidPointer { ptr } => {
                 write!(f, "no allocation starts at {ptr:#x}")

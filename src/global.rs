@@ -71,7 +71,7 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 ///
 /// `dealloc` and `realloc` validate pointer and length exactly, but cannot return an error: what is wrong goes to a
 /// [`MisuseHandler`], has changed nothing, and the heap stays usable. A layout aligned to more than a page
-/// (65,536 bytes) is refused with null.
+/// (65,536 bytes) is refused with null. One of no bytes, which `GlobalAlloc` leaves open, is an allocation like others.
 pub struct GlobalPageSlab {
     handler: MisuseHandler,
 }

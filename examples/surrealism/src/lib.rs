@@ -9,11 +9,13 @@ static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 
 pageslab::export_abi!(surrealism);
 
+#[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
 /// Hosts call this first. Without it, every call of an export would set up the C library again.
+#[cfg(target_arch = "wasm32")]
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     // SAFETY: the host calls this once.

@@ -1,6 +1,8 @@
 //! A guest that moves values through upstream's `Transfer`: to itself, on a controller of its own, and to its host and
 //! back, on the module's heap.
 
+#![cfg(target_arch = "wasm32")]
+
 use anyhow::Result;
 use bytes::Bytes;
 use pageslab::{GlobalPageSlab, PageSlab, WasmMemory};
@@ -99,7 +101,7 @@ fn move_all(round: u32, controller: &mut dyn MemoryController) -> Result<u32> {
         vec![Some(words.clone()), None, Some(Vec::new())],
         controller,
     )?;
-    moves((text.clone(), f64::from(round), round % 2 == 0), controller)?;
+    moves((text.clone(), f64::from(round), round.is_multiple_of(2)), controller)?;
     moves(Err::<Vec<String>, String>(text.clone()), controller)?;
     moves(value(round, &text), controller)?;
     let bytes = Bytes::from(vec![round as u8; round as usize * 997 % 100_000]);

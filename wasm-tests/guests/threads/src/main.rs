@@ -1,1 +1,29 @@
-fn main(){}
+//! Threads that share the heap: `guest-threads SCENARIO THREADS SEED STEPS`.
+//!
+//! It panics on the first thing that is wrong, and writes how often a thread had to wait for the heap.
+
+mod block;
+mod random;
+mod scenarios;
+mod waits;
+
+use pageslab::GlobalPageSlab;
+use std::env;
+
+#[global_allocator]
+static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    let [_, scenario, threads, seed, steps] = &arguments[..] else {
+        panic!("scenario, threads, seed and steps, not {arguments:?}");
+    };
+    let number = |text: &str| text.parse().expect("a number");
+    let scenario = scenarios::named(scenario);
+
+    let live = ALLOCATOR.live();
+    scenario(number(threads), number(seed) as u64, number(steps));
+    ALLOCATOR.check_invariants();
+    assert_eq!(ALLOCATOR.live(), live, "the threads have freed all");
+    println!("{}", waits::count());
+}

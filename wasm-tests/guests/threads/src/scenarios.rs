@@ -1,0 +1,100 @@
+//! What the threads do with the heap.
+
+use crate::ALLOCATOR;
+use crate::block::Block;
+use crate::random::Random;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, ScopedJoinHandle};
+
+/// Runs with so many threads, a seed, and so many steps of each thread.
+pub type Scenario = fn(threads: usize, seed: u64, steps: usize);
+
+pub fn named(name: &str) -> Scenario {
+    match name {
+        "apart" => apart,
+        "passing" => passing,
+        "crowd" => crowd,
+        _ => panic!("no scenario {name}"),
+    }
+}
+
+/// Each thread allocates, reallocates and frees blocks of its own.
+fn apart(threads: usize, seed: u64, steps: usize) {
+    thread::scope(|scope| {
+        let work = move |thread| {
+            let mut random = Random::new(seed, thread);
+            let mut blocks: Vec<Block> = Vec::new();
+            for _ in 0..steps {
+                let place = random.below(blocks.len() + 1);
+                match blocks.get_mut(place) {
+                    None => blocks.push(Block::new(&mut random)),
+                    Some(block) if random.below(2) == 0 => block.resize(&mut random),
+                    Some(_) => drop(blocks.swap_remove(place)),
+                }
+            }
+        };
+        join((0..threads).map(|thread| scope.spawn(move || work(thread))));
+    });
+}
+
+/// Half of the threads allocate blocks and send them to any of the other half, which reallocate and free them.
+fn passing(threads: usize, seed: u64, steps: usize) {
+    let pairs = threads.div_ceil(2);
+    let (senders, receivers): (Vec<SyncSender<Block>>, Vec<Receiver<Block>>) =
+        (0..pairs).map(|_| sync_channel(16)).unzip();
+    thread::scope(|scope| {
+        let receivers = receivers.into_iter().zip(pairs..).map(|(blocks, thread)| {
+            scope.spawn(move || {
+                let mut random = Random::new(seed, thread);
+                for mut block in blocks {
+                    block.resize(&mut random);
+                }
+            })
+        });
+        // The senders move there, the first ones too: a receiver ends once all of its senders are gone.
+        let senders = (0..pairs).map(move |thread| {
+            let senders = senders.clone();
+            scope.spawn(move || {
+                let mut random = Random::new(seed, thread);
+                for _ in 0..steps {
+                    let to = &senders[random.below(pairs)];
+                    to.send(Block::new(&mut random)).expect("it receives all");
+                }
+            })
+        });
+        join(receivers.chain(senders));
+    });
+}
+
+/// All threads want short blocks at once, while one more holds the heap for long: it checks all of it.
+fn crowd(threads: usize, seed: u64, steps: usize) {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let check = || {
+            while !is_over.load(Ordering::Relaxed) {
+                ALLOCATOR.check_invariants();
+            }
+        };
+        let work = move |thread| {
+            let mut random = Random::new(seed, thread);
+            for _ in 0..steps {
+                let number = random.word();
+                let text = Box::new(number.to_string());
+                assert_eq!(text.parse(), Ok(number));
+            }
+        };
+        let checker = scope.spawn(check);
+        join((0..threads).map(|thread| scope.spawn(move || work(thread))));
+        is_over.store(true, Ordering::Relaxed);
+        join([checker]);
+    });
+}
+
+/// Starts all, and waits until each has ended, its thread-local values included.
+fn join<'scope>(threads: impl IntoIterator<Item = ScopedJoinHandle<'scope, ()>>) {
+    let threads: Vec<_> = threads.into_iter().collect();
+    for thread in threads {
+        thread.join().expect("a panic traps before");
+    }
+}

@@ -1,0 +1,160 @@
+//! A guest whose threads share pageslab's heap (`wasm-tests/guests/threads`), in a host that has the threads: each is an
+//! instance of the same module on the same memory, by the proposal [wasi-threads].
+//!
+//! [wasi-threads]: https://github.com/WebAssembly/wasi-threads
+
+use anyhow::{Context as _, Result};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+use wasm_tests::modules;
+use wasmtime::{
+    Caller, Config, Engine, ExternType, Linker, Module, SharedMemory, Store, WasmParams,
+};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+/// A guest that runs for longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The guest's module, built once.
+static MODULE: LazyLock<Module> = LazyLock::new(|| {
+    let modules = modules::build(&["guest-threads"], "wasm32-wasip1-threads")
+        .expect("the guest compiles for wasm32-wasip1-threads");
+    let engine = Engine::new(Config::new().wasm_threads(true).shared_memory(true))
+        .expect("the host has threads");
+    Module::from_file(&engine, modules.join("guest-threads.wasm")).expect("a valid module")
+});
+
+/// What the threads of one run of the guest have in common.
+struct Process {
+    linker: Linker<Host>,
+    memory: SharedMemory,
+    arguments: Vec<String>,
+    stdout: MemoryOutputPipe,
+    last_thread: AtomicI32,
+    ended: Sender<Result<()>>,
+}
+
+/// What a store keeps for its thread.
+struct Host {
+    wasi: WasiP1Ctx,
+    process: Arc<Process>,
+}
+
+impl Process {
+    fn new(
+        arguments: &[&str],
+        stdout: MemoryOutputPipe,
+        ended: Sender<Result<()>>,
+    ) -> Result<Self> {
+        let engine = MODULE.engine();
+        let mut linker = Linker::new(engine);
+        p1::add_to_linker_sync(&mut linker, |host: &mut Host| &mut host.wasi)?;
+        linker.func_wrap("wasi", "thread-spawn", |caller: Caller<Host>, argument| {
+            caller.data().process.spawn(argument)
+        })?;
+        let memory = MODULE.imports().find_map(|import| match import.ty() {
+            ExternType::Memory(memory) => Some(memory),
+            _ => None,
+        });
+        let memory = memory.context("the module imports its memory")?;
+        Ok(Self {
+            linker,
+            memory: SharedMemory::new(engine, memory)?,
+            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+            stdout,
+            last_thread: AtomicI32::new(0),
+            ended,
+        })
+    }
+
+    /// Starts the first thread, which ends the run.
+    fn start(self: &Arc<Self>) {
+        let process = Arc::clone(self);
+        thread::spawn(move || {
+            let ended = process.call("_start", ());
+            // Nobody listens once another thread has failed.
+            let _ = process.ended.send(ended);
+        });
+    }
+
+    /// Starts one more thread, whose failure ends the run, and returns its number.
+    fn spawn(self: &Arc<Self>, argument: i32) -> i32 {
+        let process = Arc::clone(self);
+        let number = self.last_thread.fetch_add(1, Ordering::Relaxed) + 1;
+        thread::spawn(move || {
+            if let Err(error) = process.call("wasi_thread_start", (number, argument)) {
+                let _ = process.ended.send(Err(error));
+            }
+        });
+        number
+    }
+
+    /// Calls a function in a new instance.
+    fn call(self: &Arc<Self>, name: &str, arguments: impl WasmParams) -> Result<()> {
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.args(&self.arguments)
+            .stdout(self.stdout.clone())
+            .inherit_stderr();
+        let host = Host {
+            wasi: wasi.build_p1(),
+            process: Arc::clone(self),
+        };
+        let mut store = Store::new(MODULE.engine(), host);
+        let mut linker = self.linker.clone();
+        linker.define(&store, "env", "memory", self.memory.clone())?;
+        let instance = linker.instantiate(&mut store, &MODULE)?;
+        let function = instance.get_typed_func(&mut store, name)?;
+        Ok(function.call(&mut store, arguments)?)
+    }
+}
+
+/// Runs the guest to its end, and returns how often a thread waited for the heap.
+fn run(scenario: &str, threads: u32, seed: u32, steps: u32) -> Result<u32> {
+    let stdout = MemoryOutputPipe::new(1000);
+    let (ended, end) = channel();
+    let numbers = [threads, seed, steps].map(|number| number.to_string());
+    let arguments = [
+        "guest-threads",
+        scenario,
+        &numbers[0],
+        &numbers[1],
+        &numbers[2],
+    ];
+    Arc::new(Process::new(&arguments, stdout.clone(), ended)?).start();
+    end.recv_timeout(TIMEOUT)
+        .with_context(|| format!("{arguments:?} is stuck"))?
+        .with_context(|| format!("{arguments:?}"))?;
+    let written = String::from_utf8(stdout.contents().into())?;
+    Ok(written.trim().parse()?)
+}
+
+#[test]
+fn threads_with_blocks_of_their_own_do_not_disturb_each_other() -> Result<()> {
+    for (threads, seed) in [(1, 1), (2, 2), (2, 3), (3, 4), (8, 5), (8, 6), (32, 7)] {
+        run("apart", threads, seed, 40_000 / threads)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn threads_free_what_others_have_allocated() -> Result<()> {
+    for (threads, seed) in [(2, 1), (2, 2), (4, 3), (8, 4), (8, 5), (32, 6)] {
+        run("passing", threads, seed, 40_000 / threads)?;
+    }
+    Ok(())
+}
+
+/// Without the lock, nobody would wait.
+#[test]
+fn threads_wait_for_each_other_and_go_on() -> Result<()> {
+    for (threads, seed) in [(1, 1), (2, 2), (4, 3), (8, 4), (32, 5)] {
+        let waits = run("crowd", threads, seed, 40_000 / threads)?;
+        assert!(waits > 0, "{threads} threads never waited");
+    }
+    Ok(())
+}
