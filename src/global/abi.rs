@@ -4,6 +4,8 @@
 //! gives the ABI's failure status and changes nothing. What a host has allocated, the guest may free, and the other way
 //! round; lengths must then agree. Pointers are byte offsets into linear memory; lengths and alignments are bytes.
 
+pub mod c;
+
 use super::misuse::{report, trap};
 use super::with_heap;
 use crate::{Error, MemoryController as _, Result};
@@ -147,9 +149,10 @@ fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Res
 /// |---|---|---|
 /// | `pageslab::export_abi!(alloc_free);` | `__alloc(len, align) -> ptr`, `__free(ptr, len) -> status` | hosts of plugins: [`abi::alloc_free`](crate::abi::alloc_free) |
 /// | `pageslab::export_abi!(surrealism);` | `__sr_alloc(len) -> ptr`, `__sr_free(ptr, len) -> 1 or 0` | SurrealDB: [`abi::surrealism`](crate::abi::surrealism) |
+/// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 ///
-/// All are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
+/// All numbers are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
 /// nobody calls them, the line does nothing.
 ///
 /// ```
@@ -198,6 +201,94 @@ macro_rules! export_abi {
                 new_len: u32,
             ) -> u32 {
                 $crate::abi::cabi_realloc(old_ptr, old_len, align, new_len)
+            }
+        };
+    };
+    (c) => {
+        // Under WASI 0.2 this crate does it.
+        #[cfg(all(
+            target_arch = "wasm32",
+            not(all(target_os = "wasi", not(target_env = "p1")))
+        ))]
+        $crate::export_abi!(@c);
+    };
+    (@c) => {
+        const _: () = {
+            use ::core::ffi::{c_int, c_void};
+            use $crate::abi::c;
+
+            #[unsafe(no_mangle)]
+            extern "C" fn malloc(size: usize) -> *mut c_void {
+                c::malloc(size)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+                c::calloc(count, size)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
+                c::aligned_alloc(alignment, size)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
+                c::memalign(alignment, size)
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::realloc(ptr, size) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn reallocarray(
+                ptr: *mut c_void,
+                count: usize,
+                size: usize,
+            ) -> *mut c_void {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::reallocarray(ptr, count, size) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn free(ptr: *mut c_void) {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::free(ptr) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::free_sized(ptr, size) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn free_aligned_sized(
+                ptr: *mut c_void,
+                alignment: usize,
+                size: usize,
+            ) {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::free_aligned_sized(ptr, alignment, size) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn posix_memalign(
+                out: *mut *mut c_void,
+                alignment: usize,
+                size: usize,
+            ) -> c_int {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::posix_memalign(out, alignment, size) }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::malloc_usable_size(ptr) }
             }
         };
     };

@@ -1,9 +1,10 @@
-//! `cargo xtask test` and `cargo xtask bench`: set up what is missing, then run all tests, or all benchmarks
-//! with their report.
+//! `cargo xtask test`, `cargo xtask suites` and `cargo xtask bench`: set up what is missing, then run all tests, other
+//! crates' tests with pageslab as their allocator, or all benchmarks with their report.
 
 mod bench;
 mod setup;
 mod step;
+mod suites;
 mod test;
 
 use clap::Parser;
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Command {
     /// Run all tests: natively, under miri, on wasm32 under wasmtime, and in guests that a host drives
     Test,
+    /// Run the tests of well-known crates from crates.io on wasm32 under wasmtime, with pageslab as their allocator
+    Suites,
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
@@ -23,6 +26,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Test => test::run(),
+        Command::Suites => suites::run(),
         Command::Bench(options) => bench::run(&options),
     }
 }

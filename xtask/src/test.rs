@@ -1,18 +1,35 @@
 //! All tests.
 
-use crate::{setup, step};
+use crate::{setup, step, suites};
 use anyhow::Result;
+
+/// The targets of guests that the tests build.
+const GUEST_TARGETS: [&str; 4] = [
+    "wasm32-unknown-unknown",
+    "wasm32-wasip1",
+    "wasm32-wasip1-threads",
+    "wasm32-wasip2",
+];
+
+/// Other systems, for which the crate must compile.
+const OTHER_SYSTEMS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
+
+/// The features under test. `surrealism` is tested in guests, which need more.
+const FEATURES: &str = "allocator-api2";
 
 /// Linear memory for the tests that fill it, in pages: 256 MiB. The host then refuses `memory.grow` long before 4 GiB.
 const SMALL_MEMORY: &str = "4096";
 
 pub fn run() -> Result<()> {
-    setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"])?;
-    step::run("tests, native", &mut step::cargo(&["test"]))?;
+    setup::targets(&GUEST_TARGETS)?;
+    step::run(
+        "tests, native",
+        &mut step::cargo(&["test", "--features", FEATURES]),
+    )?;
     setup::runner()?;
     step::run(
         "tests, wasm32-wasip1 under wasmtime",
-        &mut step::cargo(&["test", "--target", "wasm32-wasip1"]),
+        &mut step::cargo(&["test", "--features", FEATURES, "--target", "wasm32-wasip1"]),
     )?;
     step::run(
         "a full memory, wasm32-wasip1 in 256 MiB",
@@ -23,6 +40,12 @@ pub fn run() -> Result<()> {
         "guests driven by a host",
         &mut step::cargo(&["test", "--release", "--package", "wasm-tests"]),
     )?;
+    step::run(
+        "C and C++ guests, and their functions natively",
+        &mut step::cargo(&["test", "--release", "--package", "pageslab-c"]),
+    )?;
+    suites::run()?;
+    compile_elsewhere()?;
     if setup::miri() {
         // The suite's other files take Miri many minutes each.
         let tests = ["+nightly", "miri", "test", "--lib", "--test", "controller"];
@@ -33,4 +56,38 @@ pub fn run() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.
+fn compile_elsewhere() -> Result<()> {
+    setup::targets(&OTHER_SYSTEMS)?;
+    for target in OTHER_SYSTEMS {
+        let check = ["check", "--package", "pageslab", "--features", FEATURES];
+        let mut cargo = step::cargo(&check);
+        step::run(
+            &format!("compiling for {target}"),
+            cargo.args(["--target", target]),
+        )?;
+    }
+    if !setup::miri() {
+        eprintln!(
+            "\n==> SKIPPED: compiling for wasm32-unknown-unknown with atomics, which needs nightly"
+        );
+        return Ok(());
+    }
+    let check = ["+nightly", "check", "--package", "pageslab"];
+    step::run(
+        "compiling for wasm32-unknown-unknown with atomics",
+        step::cargo(&check)
+            .args([
+                "--target",
+                "wasm32-unknown-unknown",
+                "-Zbuild-std=core,alloc",
+            ])
+            .args(["--target-dir", "target/atomics"])
+            .env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+                "-Ctarget-feature=+atomics",
+            ),
+    )
 }

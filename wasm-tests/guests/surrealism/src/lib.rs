@@ -101,7 +101,10 @@ fn move_all(round: u32, controller: &mut dyn MemoryController) -> Result<u32> {
         vec![Some(words.clone()), None, Some(Vec::new())],
         controller,
     )?;
-    moves((text.clone(), f64::from(round), round.is_multiple_of(2)), controller)?;
+    moves(
+        (text.clone(), f64::from(round), round.is_multiple_of(2)),
+        controller,
+    )?;
     moves(Err::<Vec<String>, String>(text.clone()), controller)?;
     moves(value(round, &text), controller)?;
     let bytes = Bytes::from(vec![round as u8; round as usize * 997 % 100_000]);

@@ -1,0 +1,231 @@
+//! `malloc`, `free` and their family: what C and C++ code in a guest calls, and its C library.
+//!
+//! C's `free` does not say how long a block is. The heap knows, so each function here asks it first, and whatever is no
+//! live block is misuse: the default handler says so in one line on stderr, and traps. `include/pageslab.h` of the
+//! package `pageslab-c` tells of each function what it checks.
+//!
+//! Under WASI 0.2 the C library frees with `free` what the host has put into blocks of `cabi_realloc`: names of files,
+//! the environment. There this family is therefore always the program's, so that both have one heap. Elsewhere
+//! `export_abi!(c)` makes it that.
+
+use crate::{Error, GlobalPageSlab, PAGE};
+use core::alloc::{GlobalAlloc as _, Layout};
+use core::ffi::{c_int, c_void};
+use core::ptr::null_mut;
+
+static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+
+/// The alignment of all blocks for which no larger one is asked: that of `max_align_t`.
+const ALIGN: usize = 16;
+
+/// The longest block, as `Layout` has it.
+const MAX_LEN: usize = isize::MAX as usize - (ALIGN - 1);
+
+/// WASI numbers its errors in a way of its own, which Emscripten has taken over.
+const ENOMEM: c_int = if cfg!(target_arch = "wasm32") { 48 } else { 12 };
+const EINVAL: c_int = if cfg!(target_arch = "wasm32") { 28 } else { 22 };
+
+/// C's `malloc`.
+pub extern "C" fn malloc(size: usize) -> *mut c_void {
+    or_errno(allocate(ALIGN, size))
+}
+
+/// C's `calloc`.
+pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+    let zeroed = || {
+        let layout = layout(ALIGN, count.checked_mul(size).ok_or(ENOMEM)?)?;
+        // SAFETY: this heap takes a length of 0 as well.
+        block_at(unsafe { HEAP.alloc_zeroed(layout) })
+    };
+    or_errno(zeroed())
+}
+
+/// C's `realloc`. A length of 0 makes the block empty, and it stays to be freed.
+///
+/// # Safety
+///
+/// That of the C standard. The allocator promises to find out what it can: that is misuse.
+pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
+    if ptr.is_null() {
+        return malloc(size);
+    }
+    let old = layout_at(ptr);
+    let resized = || {
+        let new = layout(ALIGN, size)?;
+        // SAFETY: the layout is that of the live block, and the new length is one that a layout can have.
+        block_at(unsafe { HEAP.realloc(ptr.cast(), old, new.size()) })
+    };
+    or_errno(resized())
+}
+
+/// `reallocarray` of BSD, glibc and POSIX 2024.
+///
+/// # Safety
+///
+/// As for [`realloc`].
+pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usize) -> *mut c_void {
+    // One that overflows is too long in any case.
+    let size = count.saturating_mul(size);
+    // SAFETY: the caller's promise.
+    unsafe { realloc(ptr, size) }
+}
+
+/// C's `free`.
+///
+/// # Safety
+///
+/// That of the C standard. The allocator promises to find out what it can: that is misuse.
+pub unsafe extern "C" fn free(ptr: *mut c_void) {
+    if !ptr.is_null() {
+        // SAFETY: the layout is that of the live block.
+        unsafe { HEAP.dealloc(ptr.cast(), layout_at(ptr)) }
+    }
+}
+
+/// C23's `free_sized`.
+///
+/// # Safety
+///
+/// That of the C standard. The allocator promises to find out what it can: that is misuse.
+pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
+    if !ptr.is_null() {
+        // SAFETY: the heap refuses a pointer or a length that is wrong.
+        unsafe { HEAP.dealloc(ptr.cast(), checked_by_heap(size)) }
+    }
+}
+
+/// C23's `free_aligned_sized`.
+///
+/// # Safety
+///
+/// That of the C standard. The allocator promises to find out what it can: that is misuse.
+pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, alignment: usize, size: usize) {
+    if ptr.is_null() {
+        return;
+    }
+    if !is_alignment(alignment) || !ptr.addr().is_multiple_of(alignment) {
+        // A pointer to no block is the worse mistake, and told first.
+        layout_at(ptr);
+        HEAP.misuse(Error::InvalidAlignment {
+            align: u32::try_from(alignment).unwrap_or(u32::MAX),
+        });
+    }
+    // SAFETY: the caller's promise, the same but for the alignment.
+    unsafe { free_sized(ptr, size) }
+}
+
+/// C's `aligned_alloc`.
+pub extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
+    or_errno(allocate(alignment, size))
+}
+
+/// The older name of [`aligned_alloc`].
+pub extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
+    aligned_alloc(alignment, size)
+}
+
+/// `posix_memalign` of POSIX.
+///
+/// # Safety
+///
+/// `out` is where a pointer can be written.
+pub unsafe extern "C" fn posix_memalign(
+    out: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+) -> c_int {
+    if !alignment.is_multiple_of(size_of::<*mut c_void>()) {
+        return EINVAL;
+    }
+    match allocate(alignment, size) {
+        Ok(ptr) => {
+            // SAFETY: the caller promises that a pointer can be written there.
+            unsafe { out.write(ptr) };
+            0
+        }
+        Err(code) => code,
+    }
+}
+
+/// `malloc_usable_size` of glibc and others. The length that was asked for, to the byte.
+///
+/// # Safety
+///
+/// None: that `ptr` is no live block is misuse, and found out.
+pub unsafe extern "C" fn malloc_usable_size(ptr: *mut c_void) -> usize {
+    if ptr.is_null() {
+        return 0;
+    }
+    len_at(ptr)
+}
+
+/// Allocates, or says which error it is.
+fn allocate(alignment: usize, size: usize) -> Result<*mut c_void, c_int> {
+    let layout = layout(alignment, size)?;
+    // SAFETY: this heap takes a length of 0 as well.
+    block_at(unsafe { HEAP.alloc(layout) })
+}
+
+fn layout(alignment: usize, size: usize) -> Result<Layout, c_int> {
+    if !is_alignment(alignment) {
+        return Err(EINVAL);
+    }
+    Layout::from_size_align(size, alignment).map_err(|_| ENOMEM)
+}
+
+fn is_alignment(alignment: usize) -> bool {
+    alignment.is_power_of_two() && alignment <= PAGE as usize
+}
+
+fn block_at(ptr: *mut u8) -> Result<*mut c_void, c_int> {
+    if ptr.is_null() {
+        Err(ENOMEM)
+    } else {
+        Ok(ptr.cast())
+    }
+}
+
+/// The length of the live block at this pointer. That there is none is misuse.
+fn len_at(ptr: *mut c_void) -> usize {
+    match HEAP.len_of(ptr.cast()) {
+        Ok(len) => len as usize,
+        Err(error) => HEAP.misuse(error),
+    }
+}
+
+/// The layout of the live block at this pointer.
+fn layout_at(ptr: *mut c_void) -> Layout {
+    checked_by_heap(len_at(ptr))
+}
+
+/// A layout for the heap to compare with the block's. What is longer than any block here it finds to be wrong.
+fn checked_by_heap(size: usize) -> Layout {
+    // SAFETY: the alignment is a power of two, and the length at most the longest for it.
+    unsafe { Layout::from_size_align_unchecked(size.min(MAX_LEN), ALIGN) }
+}
+
+/// What an allocating function returns: null and `errno` for an error.
+fn or_errno(block: Result<*mut c_void, c_int>) -> *mut c_void {
+    block.unwrap_or_else(|code| {
+        set_errno(code);
+        null_mut()
+    })
+}
+
+#[cfg(target_os = "wasi")]
+fn set_errno(code: c_int) {
+    #[link(name = "c")]
+    unsafe extern "C" {
+        fn __errno_location() -> *mut c_int;
+    }
+
+    // SAFETY: it is this thread's, for as long as the thread lives.
+    unsafe { __errno_location().write(code) };
+}
+
+/// Without wasi-libc there is none that could be set from here.
+#[cfg(not(target_os = "wasi"))]
+fn set_errno(_: c_int) {}
+
+#[cfg(all(target_os = "wasi", not(target_env = "p1")))]
+crate::export_abi!(@c);

@@ -1,0 +1,101 @@
+//! Commands for WASI 0.1 and 0.2 with pageslab as their global allocator: what the host hands out as lists arrives, and
+//! the heap is whole at the end.
+
+#![cfg(not(target_family = "wasm"))]
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+use wasm_tests::modules;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Engine, Module, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::{self, bindings::sync::Command};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// How many variables the environment has, in turn.
+const COUNTS: [usize; 6] = [0, 1, 2, 10, 40, 200];
+
+fn module(target: &str) -> PathBuf {
+    let directory = modules::build(&["guest-command"], target).expect("cargo builds the guest");
+    directory.join("guest-command.wasm")
+}
+
+/// An empty directory of this test's own.
+fn directory(name: &str) -> PathBuf {
+    let directory = env::temp_dir().join(format!("pageslab-{name}-{}", process::id()));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).expect("there is room for temporary files");
+    directory
+}
+
+/// What the guest is told: the number of its variables, the variables, and a directory.
+fn context(count: usize, directory: &Path) -> WasiCtxBuilder {
+    let mut context = WasiCtxBuilder::new();
+    context
+        .inherit_stdio()
+        .args(&["guest-command", &count.to_string()]);
+    for n in 0..count {
+        context.env(format!("NAME{n}"), "v".repeat(n));
+    }
+    context
+        .preopened_dir(directory, ".", FsPerms::ReadWrite)
+        .expect("the directory is there");
+    context
+}
+
+#[test]
+fn of_wasi_0_1() {
+    let engine = Engine::default();
+    let module = Module::from_file(&engine, module("wasm32-wasip1")).expect("a module");
+    let mut linker = wasmtime::Linker::new(&engine);
+    p1::add_to_linker_sync(&mut linker, |context: &mut WasiP1Ctx| context).expect("no duplicates");
+    for count in COUNTS {
+        let directory = directory("p1");
+        let mut store = Store::new(&engine, context(count, &directory).build_p1());
+        let instance = linker
+            .instantiate(&mut store, &module)
+            .expect("all imports");
+        let start = instance
+            .get_typed_func::<(), ()>(&mut store, "_start")
+            .expect("a command");
+        start.call(&mut store, ()).expect("the command succeeds");
+        fs::remove_dir_all(directory).expect("the directory is there");
+    }
+}
+
+struct Host {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+#[test]
+fn of_wasi_0_2() {
+    let engine = Engine::default();
+    let component = Component::from_file(&engine, module("wasm32-wasip2")).expect("a component");
+    let mut linker = Linker::new(&engine);
+    p2::add_to_linker_sync(&mut linker).expect("no duplicates");
+    for count in COUNTS {
+        let directory = directory("p2");
+        let host = Host {
+            wasi: context(count, &directory).build(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(&engine, host);
+        let command = Command::instantiate(&mut store, &component, &linker).expect("all imports");
+        let result = command
+            .wasi_cli_run()
+            .call_run(&mut store)
+            .expect("no trap");
+        assert_eq!(result, Ok(()), "with {count} variables");
+        fs::remove_dir_all(directory).expect("the directory is there");
+    }
+}
