@@ -2,9 +2,6 @@
 //!
 //! `wit/world.wit` has the interfaces. The host puts arguments into blocks of `cabi_realloc`, the component takes them
 //! over as vectors and strings, and frees them as such.
-//!
-//! It asks its host for nothing through std that wasi-libc would pass on as a list, such as the environment: the host
-//! would put that into a block of `cabi_realloc`, and wasi-libc hands it to its own `free`.
 
 mod articles;
 mod mirrors;
