@@ -51,6 +51,15 @@ fn in_chromium() {
                 "--no-sandbox",
                 "--disable-gpu",
                 "--dump-dom",
+                // A script that hangs fails: the page is then shown as it is after this many milliseconds.
+                "--timeout=120000",
+            ])
+            // The page is all that it is to load.
+            .args([
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
             ])
             // The console, with the error of a script that never comes to its last line.
             .arg("--enable-logging=stderr")
