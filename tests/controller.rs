@@ -270,11 +270,11 @@ mod zeroed {
         let mut heap = PageSlab::new(Scripted::with_foreign(1));
         let mut random = Random::new(8);
         let mut live = Vec::new();
-        for _ in 0..rounds(3000, 60) {
+        for _ in 0..rounds(3000, 30) {
             let len = match random.below(3) {
                 0 => random.below(200),
                 1 => random.below(9000),
-                _ => random.below(100_000),
+                _ => random.below(rounds(100_000, 20_000)),
             };
             let ptr = heap
                 .alloc_zeroed(len, 1 << random.below(17))
@@ -291,7 +291,7 @@ mod zeroed {
                 heap.free(ptr, len).expect("the block is live");
             }
             if let Some(last) = live.last_mut().filter(|_| random.below(4) == 0) {
-                let len = random.below(50_000);
+                let len = random.below(rounds(50_000, 10_000));
                 last.0 = heap.realloc(last.0, last.1, len).expect("memory");
                 last.1 = len;
                 heap.mut_mem(last.0, len).fill(0xff);
@@ -329,7 +329,7 @@ mod zeroed {
     #[test]
     fn blocks_in_pages_that_have_just_grown_are_not_cleared() {
         let mut heap = PageSlab::new(Marked(Scripted::new()));
-        for len in [10_000, 500_000] {
+        for len in [10_000, rounds(500_000, 50_000)] {
             let ptr = heap.alloc_zeroed(len, 16).expect("there is memory");
             assert!(heap.mut_mem(ptr, len).iter().all(|&byte| byte == MARK));
             heap.free(ptr, len).expect("the block is live");
