@@ -1,6 +1,7 @@
 //! The invariants of the whole heap, checked in one place. Slow, since it reads all metadata: for tests.
 
 use crate::controller::PageSlab;
+use crate::invariant::{Checked, ensure};
 use crate::map::{FRAME, GUARD_FRAMES, Kind};
 use crate::memory::LinearMemory;
 use crate::slab::{DESCRIPTORS, MAX_SLOTS, SlabPtr, guard};
@@ -23,7 +24,14 @@ impl<M: LinearMemory> PageSlab<M> {
     /// # Ok::<(), pageslab::Error>(())
     /// ```
     pub fn check_invariants(&self) {
-        self.runs.check();
+        if let Err(invariant) = self.invariants() {
+            panic!("{invariant}");
+        }
+    }
+
+    /// The same for a caller that holds a lock: what does not hold.
+    pub(crate) fn invariants(&self) -> Checked {
+        self.runs.check()?;
         let mut unlisted = 0;
         let mut busy = self
             .runs
@@ -31,9 +39,9 @@ impl<M: LinearMemory> PageSlab<M> {
             .filter(|&(_, kind, _)| kind == Kind::Live)
             .count();
         for slab in self.slabs() {
-            self.check_frames(slab);
+            self.check_frames(slab)?;
             let index = slab.class() as usize;
-            slab.check(self.current[index] == slab);
+            slab.check(self.current[index] == slab)?;
             let places = usize::from(self.current[index] == slab)
                 + list(self.partial[index])
                     .filter(|&other| other == slab)
@@ -41,11 +49,11 @@ impl<M: LinearMemory> PageSlab<M> {
                 + list(self.empties[index])
                     .filter(|&other| other == slab)
                     .count();
-            assert!(places <= 1, "C2: a slab is in two places");
-            assert!(
+            ensure(places <= 1, "C2: a slab is in two places")?;
+            ensure(
                 places == 1 || slab.is_full(),
-                "C2: a slab with free slots is in no list"
-            );
+                "C2: a slab with free slots is in no list",
+            )?;
             unlisted += usize::from(places == 0);
             let is_busy = self.current[index] != slab && !slab.is_vacant();
             busy += usize::from(is_busy && slab.class() != DESCRIPTORS);
@@ -55,48 +63,46 @@ impl<M: LinearMemory> PageSlab<M> {
         for index in 0..=DESCRIPTORS as usize {
             listed += usize::from(!self.current[index].is_empty());
             for slab in list(self.partial[index]) {
-                assert!(
+                ensure(
                     !slab.is_full() && !slab.is_vacant(),
-                    "C2: a listed slab is not partial"
-                );
+                    "C2: a listed slab is not partial",
+                )?;
                 listed += 1;
             }
             for slab in list(self.empties[index]) {
-                assert!(slab.is_vacant(), "C2: a listed slab is not empty");
+                ensure(slab.is_vacant(), "C2: a listed slab is not empty")?;
                 empty += 1;
             }
         }
-        assert_eq!(busy, self.busy as usize, "C3: what is busy is miscounted");
-        assert_eq!(
-            empty, self.empty as usize,
-            "C3: the empty slabs are miscounted"
-        );
-        assert_eq!(
-            listed + empty + unlisted,
-            self.slabs().count(),
-            "C2: a list holds a slab that is gone"
-        );
+        ensure(busy == self.busy as usize, "C3: what is busy is miscounted")?;
+        ensure(
+            empty == self.empty as usize,
+            "C3: the empty slabs are miscounted",
+        )?;
+        ensure(
+            listed + empty + unlisted == self.slabs().count(),
+            "C2: a list holds a slab that is gone",
+        )
     }
 
-    fn check_frames(&self, slab: SlabPtr) {
+    fn check_frames(&self, slab: SlabPtr) -> Checked {
         let map = self.runs.map();
         let head = slab.head();
         let frames = map.entry(head).tag.frames();
         let slots = (frames - guard(slab.class())) * FRAME / slab.slot_size();
-        assert_eq!(
-            slots.min(MAX_SLOTS),
-            slab.slots(),
-            "C1: a slab has a run of another shape"
-        );
+        ensure(
+            slots.min(MAX_SLOTS) == slab.slots(),
+            "C1: a slab has a run of another shape",
+        )?;
         let named = if slab.class() == DESCRIPTORS {
             SlabPtr::EMPTY
         } else {
             slab
         };
-        assert!(
+        ensure(
             (head..head + frames).all(|frame| map.entry(frame).slab == named),
             "C1: the map names another slab than the frame's",
-        );
+        )
     }
 
     /// All slabs, those of descriptors included.

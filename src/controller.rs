@@ -13,6 +13,7 @@ use crate::slab::{DESCRIPTOR, DESCRIPTORS, MAX_LEN, SlabPtr, Slot, guard, shape}
 use crate::{Error, Result};
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
+use core::ptr::slice_from_raw_parts_mut;
 use static_assertions::const_assert;
 
 /// Classes, that of the descriptors included.
@@ -23,6 +24,13 @@ const MAX_EMPTY: u32 = 64;
 
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
+
+/// The longest block: no slice of Rust's, and no object of C's, may be longer than `isize::MAX` bytes.
+const MAX_BLOCK: u32 = if size_of::<usize>() > size_of::<u32>() {
+    u32::MAX
+} else {
+    isize::MAX as u32
+};
 
 const_assert!(GRANULE as usize == size_of::<[u64; 2]>());
 
@@ -60,7 +68,8 @@ pub trait MemoryController {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfMemory`] if memory cannot grow, or may not.
+    /// [`Error::OutOfMemory`] if memory cannot grow, or may not, and for more bytes than a slice can have: `isize::MAX`,
+    /// on wasm32 2^31 - 1.
     fn alloc(&mut self, len: u32) -> Result<u32>;
 
     /// Frees the allocation of `len` bytes at `ptr`.
@@ -288,6 +297,24 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(always)]
     fn address(&self, ptr: u32) -> *mut u8 {
         self.runs.memory().address(ptr)
+    }
+
+    /// The `len` bytes at `ptr`, if they are all within one live allocation.
+    pub(crate) fn bytes(&self, ptr: u32, len: u32) -> core::result::Result<*mut [u8], NoBytes> {
+        let holds = |&(start, allocated): &(u32, u32)| {
+            let offset = ptr - start;
+            offset <= allocated && len <= allocated - offset
+        };
+        let around = self.allocation_around(ptr);
+        // No bytes right behind a block are a part of it, even where another block begins.
+        let before = || {
+            self.allocation_around(ptr.checked_sub(1)?)
+                .filter(|_| len == 0)
+        };
+        match around.filter(holds).or_else(|| before().filter(holds)) {
+            Some(_) => Ok(slice_from_raw_parts_mut(self.address(ptr), len as usize)),
+            None => Err(NoBytes { ptr, len, around }),
+        }
     }
 
     #[inline(always)]
@@ -551,7 +578,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if align > PAGE {
+        if align > PAGE || len > MAX_BLOCK {
             return None;
         }
         self.start_over_if_idle();
@@ -661,16 +688,28 @@ impl<M: LinearMemory> PageSlab<M> {
         new_len: u32,
         align: u32,
     ) -> Result<u32> {
-        check_alignment(align)?;
-        if !ptr.is_multiple_of(align) {
-            return Err(match self.fault(ptr, old_len) {
-                Error::LengthMismatch { allocated, .. } if allocated == old_len => {
-                    Error::InvalidAlignment { align }
-                }
-                error => error,
-            });
-        }
+        self.check_aligned(ptr, old_len, align)?;
         self.realloc_at(ptr, old_len, new_len, align)
+    }
+
+    /// Frees an allocation as [`MemoryController::free`] does, if it is aligned to `align`.
+    pub(crate) fn free_aligned(&mut self, ptr: u32, len: u32, align: u32) -> Result<()> {
+        self.check_aligned(ptr, len, align)?;
+        self.free(ptr, len)
+    }
+
+    /// Whether `align` is an alignment, and that of the allocation of `len` bytes at `ptr`, if there is one.
+    fn check_aligned(&self, ptr: u32, len: u32, align: u32) -> Result<()> {
+        check_alignment(align)?;
+        if ptr.is_multiple_of(align) {
+            return Ok(());
+        }
+        Err(match self.fault(ptr, len) {
+            Error::LengthMismatch { allocated, .. } if allocated == len => {
+                Error::InvalidAlignment { align }
+            }
+            error => error,
+        })
     }
 
     /// Frees the live allocation of this length. False, and nothing changes, if none is there.
@@ -726,6 +765,9 @@ impl<M: LinearMemory> PageSlab<M> {
         let (head, from) = self
             .live_run(ptr, old_len)
             .ok_or_else(|| self.fault(ptr, old_len))?;
+        if new_len > MAX_BLOCK {
+            return Err(Error::OutOfMemory { len: new_len });
+        }
         let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
         if new_len >= old_len.min(FRAME) {
@@ -815,7 +857,7 @@ fn is_guests(index: usize) -> u32 {
     u32::from(index < DESCRIPTORS as usize)
 }
 
-fn check_alignment(align: u32) -> Result<()> {
+pub(crate) fn check_alignment(align: u32) -> Result<()> {
     if align.is_power_of_two() && align <= PAGE {
         Ok(())
     } else {
@@ -826,6 +868,29 @@ fn check_alignment(align: u32) -> Result<()> {
 /// How many frames a run of `len` bytes has.
 fn frames_of(len: u32) -> u32 {
     len.div_ceil(FRAME).max(1)
+}
+
+/// Why no live allocation holds all of some bytes.
+pub(crate) struct NoBytes {
+    ptr: u32,
+    len: u32,
+    /// The live allocation that holds the first of them.
+    around: Option<(u32, u32)>,
+}
+
+impl NoBytes {
+    /// What `mut_mem` does about it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn panic(self) -> ! {
+        let Self { ptr, len, around } = self;
+        match around {
+            Some((start, allocated)) => panic!(
+                "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}"
+            ),
+            None => panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}"),
+        }
+    }
 }
 
 impl<M: LinearMemory> MemoryController for PageSlab<M> {
@@ -847,31 +912,12 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
-        let holds = |&(start, allocated): &(u32, u32)| {
-            let offset = ptr - start;
-            offset <= allocated && len <= allocated - offset
-        };
-        let around = self.allocation_around(ptr);
-        // No bytes right behind a block are a part of it, even where another block begins.
-        let before = || {
-            self.allocation_around(ptr.checked_sub(1)?)
-                .filter(|_| len == 0)
-        };
-        if around
-            .filter(holds)
-            .or_else(|| before().filter(holds))
-            .is_none()
-        {
-            match around {
-                Some((start, allocated)) => panic!(
-                    "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}"
-                ),
-                None => panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}"),
-            }
+        match self.bytes(ptr, len) {
+            // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live
+            // and unshared.
+            Ok(bytes) => unsafe { &mut *bytes },
+            Err(none) => none.panic(),
         }
-        // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live
-        // and unshared.
-        unsafe { core::slice::from_raw_parts_mut(self.address(ptr), len as usize) }
     }
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {

@@ -17,7 +17,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
-    /// `memory.grow` failed, or the memory limit would be exceeded. Freeing makes later calls work.
+    /// `memory.grow` failed, or the memory limit would be exceeded, or the length is more than `isize::MAX`.
+    /// Freeing makes later calls work, but for such a length.
     OutOfMemory {
         /// The length asked for.
         len: u32,

@@ -63,8 +63,8 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// # Threads
 ///
 /// On wasm32 without the target feature `atomics` there is one thread, and no lock. With it, and natively, a lock is
-/// held during each call: a thread spins for a moment and then waits (`memory.atomic.wait32`; natively, what the
-/// system has). wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
+/// held during each call: a thread spins for a moment and then waits (`memory.atomic.wait32`; natively a futex on Linux
+/// and `WaitOnAddress` on Windows, while on macOS and others it yields and looks again). wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
 /// std for threads needs as well. In a browser's main thread, which may not wait, use the crate's feature `spin`.
 ///
 /// # Misuse
@@ -122,6 +122,16 @@ impl GlobalPageSlab {
         with_heap(|heap| heap.len_at(heap.offset_of(address)))
     }
 
+    /// Calls the handler of misuse unless a live allocation of this length starts at this address.
+    #[cfg(feature = "allocator-api2")]
+    fn expect(&self, address: *mut u8, size: usize) {
+        let len = u32::try_from(size).unwrap_or(u32::MAX);
+        let fault = with_heap(|heap| heap.fault(heap.offset_of(address), len));
+        if !matches!(fault, Error::LengthMismatch { allocated, .. } if allocated == len) {
+            self.misuse(fault);
+        }
+    }
+
     /// Calls the handler of misuse, for code that finds misuse itself.
     #[cold]
     pub fn misuse(&self, error: Error) -> ! {
@@ -134,7 +144,9 @@ impl GlobalPageSlab {
     ///
     /// If one does not hold, which is a defect of this crate.
     pub fn check_invariants(&self) {
-        with_heap(|heap| heap.check_invariants());
+        if let Err(invariant) = with_heap(|heap| heap.invariants()) {
+            panic!("{invariant}");
+        }
     }
 
     /// The heap as a [`MemoryController`], for code that moves data through blocks that it shares with a host.
@@ -174,9 +186,13 @@ impl PageSlab<Memory> {
 }
 
 /// A layout's size, of which the compiler is told what holds for each: so that nothing need be checked.
+///
+/// # Safety
+///
+/// The size is that of a `Layout`, or one that a layout could have.
 #[inline(always)]
-fn to_len(size: usize) -> Option<u32> {
-    // SAFETY: this is an invariant of `Layout`, and callers pass the size of one, or what a layout could have.
+unsafe fn to_len(size: usize) -> Option<u32> {
+    // SAFETY: no layout has a longer one.
     unsafe { core::hint::assert_unchecked(size <= isize::MAX as usize) };
     u32::try_from(size).ok()
 }
@@ -192,7 +208,8 @@ fn align_of(layout: Layout) -> u32 {
 unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(len) = to_len(layout.size()) else {
+        // SAFETY: it is a layout's.
+        let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
         with_heap(|heap| {
@@ -203,7 +220,8 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Some(len) = to_len(layout.size()) else {
+        // SAFETY: it is a layout's.
+        let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
         with_heap(|heap| {
@@ -215,7 +233,9 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         let freed = with_heap(|heap| {
-            to_len(layout.size()).is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
+            // SAFETY: it is a layout's.
+            let len = unsafe { to_len(layout.size()) };
+            len.is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
         });
         if !freed {
             self.dealloc_run(ptr, layout.size());
@@ -224,10 +244,12 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let Some(old_len) = to_len(layout.size()) else {
+        // SAFETY: it is a layout's.
+        let Some(old_len) = (unsafe { to_len(layout.size()) }) else {
             self.misuse(with_heap(|heap| heap.fault(heap.offset_of(ptr), u32::MAX)));
         };
-        let Some(new_len) = to_len(new_size) else {
+        // SAFETY: the caller promises that a layout can have it.
+        let Some(new_len) = (unsafe { to_len(new_size) }) else {
             return null_mut();
         };
         let moved = with_heap(|heap| {
@@ -323,7 +345,8 @@ impl MemoryController for GlobalController {
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
-        let bytes = with_heap(|heap| core::ptr::from_mut(heap.mut_mem(ptr, len)));
+        // Whoever handles the panic may allocate, and so finds the heap unlocked.
+        let bytes = with_heap(|heap| heap.bytes(ptr, len)).unwrap_or_else(|none| none.panic());
         // SAFETY: the bytes are within a live allocation, which belongs to this controller alone, as whoever made it
         // promised; the borrow of `self` keeps it live and unshared.
         unsafe { &mut *bytes }

@@ -3,7 +3,7 @@
 //!
 //! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not
 //! control, which calls `alloc` and `free` with any numbers it likes. pageslab answers every such call in
-//! constant time and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
+//! constant time (but for growing memory, and for the last search before memory is exhausted) and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
 //! second free or a pointer out of nowhere is an [`Error`], and changes nothing.
 //!
 //! # Use
@@ -105,9 +105,10 @@ mod error;
     all(any(unix, windows), target_pointer_width = "64")
 ))]
 mod global;
+mod invariant;
 mod map;
 mod memory;
-#[cfg(any(unix, windows))]
+#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 mod reserved;
 mod runs;
 mod slab;
@@ -124,5 +125,5 @@ pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_an
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;
 pub use memory::{LinearMemory, MAX_PAGES, PAGE};
-#[cfg(any(unix, windows))]
+#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 pub use reserved::ReservedMemory;

@@ -20,8 +20,8 @@ pub const MAX_PAGES: u32 = 1 << (32 - PAGE_SHIFT);
 /// # Safety
 ///
 /// An implementation promises, as long as the value lives:
-/// - [`address`](Self::address) is `address(0)` plus the offset, never changes, and is aligned to a page
-///   where the offset is; through it, the bytes of the first [`size`](Self::size) pages can be read and
+/// - [`address`](Self::address) is `address(0)` plus the offset, does not change once there is a page, and is then
+///   aligned to a page where the offset is; through it, the bytes of the first [`size`](Self::size) pages can be read and
 ///   written;
 /// - the pages that [`grow`](Self::grow) adds are zeroed, follow the previous size, and belong to the caller
 ///   of `grow`: nobody else reads or writes them. Between two calls, *other* parties may have grown the memory

@@ -10,6 +10,7 @@
 
 use crate::bitmap::{Bitmap, words};
 use crate::class::step;
+use crate::invariant::{Checked, ensure};
 use crate::map::{Entry, FRAME, FRAMES_PER_PAGE, GUARD_FRAMES, Kind, MAX_FRAMES, Map, NONE, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 
@@ -368,85 +369,84 @@ impl<M> Runs<M> {
     }
 
     /// Checks R1 to R5. Panics if one does not hold.
-    pub(crate) fn check(&self) {
+    pub(crate) fn check(&self) -> Checked {
         let mut foreign = 0;
         let mut end = 0;
         let mut listed = 0;
         let mut last = Kind::Internal;
         for (head, kind, frames) in self.tiles() {
             end = head + frames;
-            assert!(
+            ensure(
                 frames > 0 && end <= self.map.count(),
-                "R1: a run has no length or passes the end"
-            );
-            assert!(
+                "R1: a run has no length or passes the end",
+            )?;
+            ensure(
                 !matches!(kind, Kind::Interior | Kind::FreeTail),
-                "R1: a run begins with an interior frame"
-            );
+                "R1: a run begins with an interior frame",
+            )?;
             let tail = self.map.entry(end - 1).tag;
             for frame in head + 1..end - 1 {
-                assert!(
+                ensure(
                     self.map.entry(frame).tag.is(Kind::Interior),
-                    "R1: an interior frame is of another kind"
-                );
+                    "R1: an interior frame is of another kind",
+                )?;
             }
             match kind {
                 Kind::Free => {
-                    assert_ne!(last, Kind::Free, "R2: two free runs are neighbours");
-                    assert!(
+                    ensure(last != Kind::Free, "R2: two free runs are neighbours")?;
+                    ensure(
                         frames == 1 || tail == Tag::new(Kind::FreeTail, frames),
-                        "R2: a free run has no tail"
-                    );
+                        "R2: a free run has no tail",
+                    )?;
                 }
-                _ => assert!(
+                _ => ensure(
                     frames == 1 || tail.is(Kind::Interior),
-                    "R1: a run ends with another kind of frame"
-                ),
+                    "R1: a run ends with another kind of frame",
+                )?,
             }
-            assert!(
+            ensure(
                 matches!(kind, Kind::Free | Kind::Foreign) || end <= self.untouched,
-                "R5: a run that is not free lies behind what was touched"
-            );
+                "R5: a run that is not free lies behind what was touched",
+            )?;
             foreign += u32::from(kind == Kind::Foreign);
             listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
             last = kind;
         }
-        assert_eq!(end, self.map.count(), "R1: the runs do not tile the map");
-        assert_eq!(
-            (end - foreign).div_ceil(FRAMES_PER_PAGE),
-            self.held,
-            "R4: the pages held are miscounted"
-        );
-        assert!(
+        ensure(end == self.map.count(), "R1: the runs do not tile the map")?;
+        ensure(
+            (end - foreign).div_ceil(FRAMES_PER_PAGE) == self.held,
+            "R4: the pages held are miscounted",
+        )?;
+        ensure(
             self.held <= self.limit,
-            "R4: more pages are held than the limit allows"
-        );
+            "R4: more pages are held than the limit allows",
+        )?;
         let mut cached = 0;
         for (list, &first) in self.lists.iter().enumerate() {
             let (mut head, mut previous) = (first, NONE);
             while head != NONE {
                 let entry = self.map.entry(head);
-                assert!(
+                ensure(
                     entry.tag.is(if list < BINS {
                         Kind::Free
                     } else {
                         Kind::Cached
                     }),
-                    "R3: a list holds a run of another kind"
-                );
-                assert_eq!(list_of(entry.tag), list, "R3: a run is in the wrong list");
-                assert_eq!(entry.previous, previous, "R3: a list's links disagree");
+                    "R3: a list holds a run of another kind",
+                )?;
+                ensure(list_of(entry.tag) == list, "R3: a run is in the wrong list")?;
+                ensure(entry.previous == previous, "R3: a list's links disagree")?;
                 cached += u32::from(list >= BINS);
                 listed -= 1;
                 (head, previous) = (entry.next, head);
             }
-            assert!(
+            ensure(
                 list >= BINS || self.filled.contains(list) == (first != NONE),
-                "R3: a bin's bit is wrong"
-            );
+                "R3: a bin's bit is wrong",
+            )?;
         }
-        assert_eq!(listed, 0, "R3: a free or cached run is in no list");
-        assert_eq!(cached, self.cached, "R3: the cached runs are miscounted");
+        ensure(listed == 0, "R3: a free or cached run is in no list")?;
+        ensure(cached == self.cached, "R3: the cached runs are miscounted")
     }
 }
 

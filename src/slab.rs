@@ -24,6 +24,7 @@
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
 use crate::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::invariant::{Checked, ensure};
 use crate::map::{FRAME, GUARD_FRAMES};
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
@@ -422,28 +423,27 @@ impl SlabPtr {
         }
     }
 
-    /// Checks S2 and S3. Panics if one does not hold.
-    pub(crate) fn check(self, is_current: bool) {
+    /// Checks S2 and S3.
+    pub(crate) fn check(self, is_current: bool) -> Checked {
         let Slab { free, watch, .. } = *self.get();
-        assert_eq!(free & !self.all(), 0, "S2: what is no slot is free");
+        ensure(free & !self.all() == 0, "S2: what is no slot is free")?;
         for slot in 0..self.slots() {
             let len = self.len(slot);
-            assert!(
+            ensure(
                 free >> slot & 1 != 0 || (0..=self.slot_size() as i32).contains(&len),
-                "S2: a live slot has no length"
-            );
+                "S2: a live slot has no length",
+            )?;
         }
-        assert_eq!(
-            self.len(self.slots()),
-            i32::from(FRESH),
-            "S2: what is no slot has a length"
-        );
+        ensure(
+            self.len(self.slots()) == i32::from(FRESH),
+            "S2: what is no slot has a length",
+        )?;
         let watched = match () {
             () if is_current => NEVER,
             () if self.is_full() => 0,
             () => self.all(),
         };
-        assert_eq!(watch, watched, "S3: a slab watches for something else");
+        ensure(watch == watched, "S3: a slab watches for something else")
     }
 
     /// The lengths of the live slots, with their pointers.

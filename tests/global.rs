@@ -2,6 +2,8 @@
 
 #![cfg(not(miri))]
 
+mod support;
+
 use pageslab::{Error, GlobalPageSlab, MemoryController, PAGE};
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -215,4 +217,22 @@ mod threads {
         }
         producer.join().expect("the producer ends");
     }
+}
+
+/// Whoever handles the panic allocates: on the heap that refused, whose lock is not held any more.
+#[test]
+#[cfg(panic = "unwind")]
+fn a_panic_of_mut_mem_leaves_the_heap_unlocked() {
+    // SAFETY: only what it allocated itself is passed to it.
+    let mut controller = unsafe { ALLOCATOR.controller() };
+    let ptr = controller.alloc(20).expect("there is memory");
+    let message = support::panic_message(|| {
+        // SAFETY: as above.
+        unsafe { ALLOCATOR.controller() }.mut_mem(ptr, 21);
+    });
+    assert!(
+        message.contains("run past the 20 bytes allocated"),
+        "{message}"
+    );
+    controller.free(ptr, 20).expect("the block is live");
 }

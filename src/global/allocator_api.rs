@@ -24,14 +24,15 @@ unsafe fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    if ptr.addr().get().is_multiple_of(new.align()) {
+    if ptr.addr().get().is_multiple_of(new.align())
+        && let Ok(layout) = Layout::from_size_align(old.size(), new.align())
+    {
         // SAFETY: the caller's promise: the block is live and has the old layout. Its alignment does as well.
-        let moved = unsafe {
-            let layout = Layout::from_size_align_unchecked(old.size(), new.align());
-            heap.realloc(ptr.as_ptr(), layout, new.size())
-        };
+        let moved = unsafe { heap.realloc(ptr.as_ptr(), layout, new.size()) };
         return block(moved, new.size());
     }
+    // Before anything is copied.
+    heap.expect(ptr.as_ptr(), old.size());
     let moved = heap.allocate(new)?;
     let len = old.size().min(new.size());
     // SAFETY: both blocks are live and have this many bytes, and one is new.

@@ -42,6 +42,7 @@ mod platform {
     use super::AtomicU32;
     use core::cell::UnsafeCell;
     use core::ffi::c_int;
+    use core::sync::atomic::{Ordering, fence};
 
     /// `sem_t` of [wasi-libc][semaphore], of which four zeros are a semaphore of value 0.
     ///
@@ -58,19 +59,27 @@ mod platform {
     unsafe extern "C" {
         fn sem_wait(semaphore: *mut [c_int; 4]) -> c_int;
         fn sem_post(semaphore: *mut [c_int; 4]) -> c_int;
+        fn __errno_location() -> *mut c_int;
         fn sem_getvalue(semaphore: *mut [c_int; 4], value: *mut c_int) -> c_int;
     }
 
     /// Waits for a wake-up, which may be an old one: the caller looks at the word again.
     #[cold]
     pub(in super::super) fn wait(_: &AtomicU32, _: u32) {
-        // SAFETY: it is a semaphore.
-        unsafe { sem_wait(EVENT.0.get()) };
+        // SAFETY: it is a semaphore; `errno` is this thread's. `sem_wait` sets it even where it succeeds, and C's `free` must
+        // leave it as it is.
+        unsafe {
+            let errno = __errno_location().read();
+            sem_wait(EVENT.0.get());
+            __errno_location().write(errno);
+        }
     }
 
     /// Wakes a thread. If a wake-up is already kept, no thread sleeps through it, and one is enough.
     #[cold]
     pub(in super::super) fn wake_one(_: &AtomicU32) {
+        // `sem_getvalue` is a plain load, which must not come before the lock was given up.
+        fence(Ordering::SeqCst);
         let mut value = 0;
         // SAFETY: it is a semaphore, and the value is this function's.
         unsafe {

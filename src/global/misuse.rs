@@ -10,7 +10,8 @@ use core::fmt::{self, Write};
 pub type MisuseHandler = fn(Error) -> !;
 
 /// The [`MisuseHandler`] unless another is set: writes one line with the error to stderr, where there is one, and traps
-/// ([`unreachable`][trap] on wasm, `abort` natively). It allocates nothing.
+/// ([`unreachable`][trap] on wasm, `abort` natively). It allocates nothing, but for what the C library of WASI 0.2 may need
+/// when it writes for the first time.
 ///
 /// Stderr is file descriptor 2 under WASI and natively; a module for wasm32-unknown-unknown has none.
 ///
@@ -157,5 +158,5 @@ fn write_to_stderr(line: &[u8]) {
 }
 
 /// There is none.
-#[cfg(not(any(target_os = "wasi", unix, windows)))]
+#[cfg(not(any(target_os = "wasi", all(unix, not(target_arch = "wasm32")), windows)))]
 fn write_to_stderr(_: &[u8]) {}

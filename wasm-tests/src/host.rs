@@ -24,6 +24,7 @@
 //! ```
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{Instance, Memory, Store, TypedFunc, WasmParams, WasmResults};
 
 /// How a guest lets its host allocate: all `u32`, pointers are byte offsets into the memory that the guest exports as
@@ -57,6 +58,14 @@ pub enum Error {
         len: u32,
         /// The alignment in bytes.
         align: u32,
+    },
+    /// The block is another plugin's.
+    #[error("the {len} bytes at {ptr:#x} are a block of another plugin")]
+    Foreign {
+        /// The block's pointer.
+        ptr: u32,
+        /// The block's length in bytes.
+        len: u32,
     },
     /// The guest refused to free a block: it says that the block is not live, or not of this length.
     #[error("the guest does not free the {len} bytes at {ptr:#x}: status {status}")]
@@ -114,6 +123,8 @@ pub struct Block {
     ptr: u32,
     len: u32,
     align: u32,
+    /// The [`Plugin::id`] of the plugin that it is in.
+    plugin: u64,
 }
 
 impl Block {
@@ -145,7 +156,12 @@ pub struct Plugin<T: 'static> {
     instance: Instance,
     memory: Memory,
     functions: Functions,
+    /// Unlike that of any other plugin.
+    id: u64,
 }
+
+/// The next [`Plugin::id`].
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<T> Plugin<T> {
     /// Looks up the exports of an ABI, and the memory.
@@ -158,7 +174,7 @@ impl<T> Plugin<T> {
             .get_memory(&mut store, "memory")
             .ok_or_else(|| Error::Export {
                 name: "memory".into(),
-                source: wasmtime::Error::msg("no memory of this name"),
+                source: wasmtime::Error::msg("no memory of this name, or one that is shared"),
             })?;
         let functions = match abi {
             Abi::AllocFree => Functions::AllocFree {
@@ -178,6 +194,7 @@ impl<T> Plugin<T> {
             instance,
             memory,
             functions,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
     }
 
@@ -230,9 +247,12 @@ impl<T> Plugin<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Alloc`] if the guest refuses, [`Error::OutOfBounds`] and [`Error::Misaligned`] if it returns what can
+    /// [`Error::Alloc`] if the guest refuses, or `align` is no power of two, [`Error::OutOfBounds`] and [`Error::Misaligned`] if it returns what can
     /// be no block, and [`Error::Trap`].
     pub fn alloc(&mut self, len: u32, align: u32) -> Result<Block> {
+        if !align.is_power_of_two() {
+            return Err(Error::Alloc { len, align });
+        }
         let store = &mut self.store;
         let ptr = match &self.functions {
             Functions::AllocFree { alloc, .. } => call(store, alloc, "__alloc", (len, align))?,
@@ -260,16 +280,24 @@ impl<T> Plugin<T> {
             return Err(Error::Misaligned { ptr, align });
         }
         self.range(ptr, len)?;
-        Ok(Block { ptr, len, align })
+        Ok(Block {
+            ptr,
+            len,
+            align,
+            plugin: self.id,
+        })
     }
 
     /// Frees a block.
     ///
     /// # Errors
     ///
-    /// [`Error::Free`] if the guest refuses, and [`Error::Trap`].
+    /// [`Error::Free`] if the guest refuses, [`Error::Foreign`] for a block of another plugin, and [`Error::Trap`].
     pub fn free(&mut self, block: Block) -> Result<()> {
-        let Block { ptr, len, align } = block;
+        self.check_own(&block)?;
+        let Block {
+            ptr, len, align, ..
+        } = block;
         let store = &mut self.store;
         let (status, good) = match &self.functions {
             Functions::AllocFree { free, .. } => (call(store, free, "__free", (ptr, len))?, 0),
@@ -305,8 +333,10 @@ impl<T> Plugin<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] unless there are as many bytes as the block has.
+    /// [`Error::Length`] unless there are as many bytes as the block has, and [`Error::Foreign`] for a block of another
+    /// plugin.
     pub fn write(&mut self, block: &Block, bytes: &[u8]) -> Result<()> {
+        self.check_own(block)?;
         if bytes.len() != block.len as usize {
             return Err(Error::Length {
                 len: block.len,
@@ -322,8 +352,9 @@ impl<T> Plugin<T> {
     ///
     /// # Errors
     ///
-    /// None for a block of this guest; [`Error::OutOfBounds`] for one of another.
+    /// [`Error::Foreign`] for a block of another plugin.
     pub fn read(&self, block: &Block) -> Result<&[u8]> {
+        self.check_own(block)?;
         self.bytes(block.ptr, block.len)
     }
 
@@ -345,6 +376,17 @@ impl<T> Plugin<T> {
     pub fn bytes_mut(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
         let range = self.range(ptr, len)?;
         Ok(&mut self.memory.data_mut(&mut self.store)[range])
+    }
+
+    fn check_own(&self, block: &Block) -> Result<()> {
+        let &Block {
+            ptr, len, plugin, ..
+        } = block;
+        if plugin == self.id {
+            Ok(())
+        } else {
+            Err(Error::Foreign { ptr, len })
+        }
     }
 
     /// Where these bytes are in the guest's memory.

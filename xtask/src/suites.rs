@@ -179,6 +179,8 @@ fn prepare(folder: &Path) -> Result<()> {
         return Ok(());
     }
     eprintln!("\n==> fetching the crates whose tests are to run");
+    // Cargo would leave what is there, changed already, as it is.
+    let _ = fs::remove_dir_all(folder.join("source"));
     fetch(folder)?;
     for suite in SUITES {
         suite
@@ -269,6 +271,13 @@ impl Suite {
             self.name,
             tests,
             output.status
+        );
+        ensure!(
+            counts.failed > 0 || counts.skipped == self.tests.len(),
+            "{}: {} tests are skipped, and {} should be",
+            self.name,
+            counts.skipped,
+            self.tests.len()
         );
         for executable in executables(&stderr) {
             let code = fs::read(source.join(executable))?;

@@ -18,8 +18,8 @@ static HEAP: GlobalPageSlab = GlobalPageSlab::new();
 /// The alignment of all blocks for which no larger one is asked: that of `max_align_t`.
 const ALIGN: usize = 16;
 
-/// The longest block, as `Layout` has it.
-const MAX_LEN: usize = isize::MAX as usize - (ALIGN - 1);
+/// The longest length that a `Layout` can have.
+const MAX_LEN: usize = isize::MAX as usize;
 
 /// WASI numbers its errors in a way of its own, which Emscripten has taken over.
 const ENOMEM: c_int = if cfg!(target_arch = "wasm32") { 48 } else { 12 };
@@ -88,9 +88,15 @@ pub unsafe extern "C" fn free(ptr: *mut c_void) {
 ///
 /// That of the C standard. The allocator promises to find out what it can: that is misuse.
 pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
-    if !ptr.is_null() {
+    if ptr.is_null() {
+        return;
+    }
+    if size > MAX_LEN {
+        // No block is that long, and no layout.
+        HEAP.dealloc_run(ptr.cast(), size);
+    } else {
         // SAFETY: the heap refuses a pointer or a length that is wrong.
-        unsafe { HEAP.dealloc(ptr.cast(), checked_by_heap(size)) }
+        unsafe { HEAP.dealloc(ptr.cast(), unaligned(size)) }
     }
 }
 
@@ -195,13 +201,14 @@ fn len_at(ptr: *mut c_void) -> usize {
 
 /// The layout of the live block at this pointer.
 fn layout_at(ptr: *mut c_void) -> Layout {
-    checked_by_heap(len_at(ptr))
+    unaligned(len_at(ptr))
 }
 
-/// A layout for the heap to compare with the block's. What is longer than any block here it finds to be wrong.
-fn checked_by_heap(size: usize) -> Layout {
-    // SAFETY: the alignment is a power of two, and the length at most the longest for it.
-    unsafe { Layout::from_size_align_unchecked(size.min(MAX_LEN), ALIGN) }
+/// A layout of this size, at most [`MAX_LEN`], of which the heap aligns any to [`ALIGN`].
+fn unaligned(size: usize) -> Layout {
+    debug_assert!(size <= MAX_LEN);
+    // SAFETY: the alignment is a power of two, and no block is longer than the longest layout.
+    unsafe { Layout::from_size_align_unchecked(size, 1) }
 }
 
 /// What an allocating function returns: null and `errno` for an error.

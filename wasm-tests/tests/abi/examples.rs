@@ -9,7 +9,7 @@ fn alloc_free_shouts() {
         &module("example-alloc-free", "wasm32-unknown-unknown"),
         Abi::AllocFree,
     );
-    for text in ["hello", "grün", &"long ".repeat(30_000), "x"] {
+    for text in ["hello", "", "grün", &"long ".repeat(30_000), "x"] {
         let given = plugin.give(text.as_bytes(), 1).expect("there is memory");
         let answer: u64 = plugin.call("shout", given.hand_over()).expect("no trap");
         let answer = plugin

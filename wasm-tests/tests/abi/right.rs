@@ -135,6 +135,20 @@ fn the_host_helper_believes_no_pointer() {
         Err(Error::Length { len: 4, given: 5 })
     ));
     plugin.free(block).expect("the block is live");
+    for align in [0, 3, 12] {
+        assert!(matches!(
+            plugin.alloc(1, align),
+            Err(Error::Alloc { len: 1, .. })
+        ));
+    }
+    let block = plugin.alloc(4, 1).expect("there is memory");
+    let mut other = guest(Abi::AllocFree);
+    assert!(matches!(other.read(&block), Err(Error::Foreign { .. })));
+    assert!(matches!(
+        other.write(&block, b"four"),
+        Err(Error::Foreign { .. })
+    ));
+    assert!(matches!(other.free(block), Err(Error::Foreign { .. })));
     assert!(matches!(
         plugin.alloc(u32::MAX, 1),
         Err(Error::Alloc { len: u32::MAX, .. })

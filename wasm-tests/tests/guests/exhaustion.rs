@@ -192,5 +192,16 @@ fn all_of_4_gib_can_be_used_and_freed() {
     }
     guest.call::<_, ()>("heap_check", ());
     assert_eq!(guest.call::<_, u32>("heap_live", ()), 0);
-    assert!(unpack(guest.call("heap_alloc", (3u32 << 30, ALIGN))).is_ok());
+    // Not a slice's length, though there is memory.
+    for len in [1 << 31, 3u32 << 30] {
+        let refused = unpack(guest.call("heap_alloc", (len, ALIGN)));
+        assert_eq!(refused, Err(Refusal::OutOfMemory));
+    }
+    let longest = i32::MAX as u32;
+    let ptr = unpack(guest.call("heap_alloc", (longest, ALIGN))).expect("what was freed is joined");
+    assert_eq!(
+        unpack(guest.call("heap_realloc", (ptr, longest, longest + 1))),
+        Err(Refusal::OutOfMemory)
+    );
+    assert_eq!(unpack(guest.call("heap_free", (ptr, longest))), Ok(0));
 }
