@@ -135,7 +135,7 @@ pub struct PageSlab<M> {
     is_fresh: bool,
 }
 
-#[cfg(any(unix, windows))]
+#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 static_assertions::assert_impl_all!(PageSlab<crate::ReservedMemory>: Send);
 
 impl<M> PageSlab<M> {
@@ -693,6 +693,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Frees an allocation as [`MemoryController::free`] does, if it is aligned to `align`.
+    #[cfg(any(target_arch = "wasm32", target_pointer_width = "64"))]
     pub(crate) fn free_aligned(&mut self, ptr: u32, len: u32, align: u32) -> Result<()> {
         self.check_aligned(ptr, len, align)?;
         self.free(ptr, len)
