@@ -25,12 +25,10 @@ const MAX_EMPTY: u32 = 64;
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
 
-/// The longest block: no slice of Rust's, and no object of C's, may be longer than `isize::MAX` bytes.
-const MAX_BLOCK: u32 = if size_of::<usize>() > size_of::<u32>() {
-    u32::MAX
-} else {
-    isize::MAX as u32
-};
+/// Whether a slice of Rust's, or an object of C's, may be this long: on wasm32 not from 2^31 bytes on.
+const fn is_slice_len(len: u32) -> bool {
+    len as usize <= isize::MAX as usize
+}
 
 const_assert!(GRANULE as usize == size_of::<[u64; 2]>());
 
@@ -578,7 +576,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     fn alloc_run(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if align > PAGE || len > MAX_BLOCK {
+        if align > PAGE || !is_slice_len(len) {
             return None;
         }
         self.start_over_if_idle();
@@ -766,7 +764,7 @@ impl<M: LinearMemory> PageSlab<M> {
         let (head, from) = self
             .live_run(ptr, old_len)
             .ok_or_else(|| self.fault(ptr, old_len))?;
-        if new_len > MAX_BLOCK {
+        if !is_slice_len(new_len) {
             return Err(Error::OutOfMemory { len: new_len });
         }
         let to = frames_of(new_len);
