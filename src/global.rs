@@ -124,7 +124,7 @@ impl GlobalPageSlab {
 
     /// Calls the handler of misuse unless a live allocation of this length starts at this address.
     #[cfg(feature = "allocator-api2")]
-    fn expect(&self, address: *mut u8, size: usize) {
+    fn expect_live(&self, address: *mut u8, size: usize) {
         let len = u32::try_from(size).unwrap_or(u32::MAX);
         let fault = with_heap(|heap| heap.fault(heap.offset_of(address), len));
         if !matches!(fault, Error::LengthMismatch { allocated, .. } if allocated == len) {

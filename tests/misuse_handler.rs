@@ -37,7 +37,7 @@ type Misuse = fn(&GlobalPageSlab);
 /// The cases.
 ///
 /// SAFETY: the calls break the contract of `GlobalAlloc` on purpose; the allocator promises to find that out.
-const CASES: [(&str, Misuse); 7] = [
+const CASES: &[(&str, Misuse)] = &[
     ("double free", |heap| unsafe {
         let ptr = heap.alloc(LAYOUT);
         heap.dealloc(ptr, LAYOUT);
@@ -67,10 +67,24 @@ const CASES: [(&str, Misuse); 7] = [
         let ptr = heap.alloc(LAYOUT);
         heap.realloc(ptr, LONGER, 100);
     }),
+    // As many bytes as this are not to be copied first: most of them are no memory.
+    #[cfg(feature = "allocator-api2")]
+    (
+        "growing to another alignment with a wrong length",
+        |heap| unsafe {
+            use allocator_api2::alloc::Allocator;
+            let long = |align| Layout::from_size_align_unchecked(1 << 30, align);
+            let blocks = [(); 2].map(|()| heap.allocate(LAYOUT).expect("memory").cast::<u8>());
+            let block = blocks
+                .into_iter()
+                .find(|block| block.addr().get() % 4096 != 0);
+            let _ = heap.grow(block.expect("not both are aligned"), long(8), long(4096));
+        },
+    ),
 ];
 
 /// How the error's message ends in each case.
-const MESSAGES: [&str; 7] = [
+const MESSAGES: &[&str] = &[
     "(length given: 24) was freed before",
     "has 24 bytes, but the call gave its length as 32",
     "no allocation starts at 0x",
@@ -78,6 +92,8 @@ const MESSAGES: [&str; 7] = [
     "no allocation starts at 0x0",
     "(length given: 24) was freed before",
     "has 24 bytes, but the call gave its length as 32",
+    #[cfg(feature = "allocator-api2")]
+    "has 24 bytes, but the call gave its length as 1073741824",
 ];
 
 const ENV: &str = "PAGESLAB_MISUSE";

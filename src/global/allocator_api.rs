@@ -32,7 +32,7 @@ unsafe fn resize(
         return block(moved, new.size());
     }
     // Before anything is copied.
-    heap.expect(ptr.as_ptr(), old.size());
+    heap.expect_live(ptr.as_ptr(), old.size());
     let moved = heap.allocate(new)?;
     let len = old.size().min(new.size());
     // SAFETY: both blocks are live and have this many bytes, and one is new.

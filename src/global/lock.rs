@@ -1,9 +1,9 @@
 //! The lock around the module's heap: nothing at all where one thread can call it, else one word.
 //!
 //! Several threads are possible natively, and on wasm where the target feature `atomics` is on: `build.rs` finds out,
-//! and sets `cfg(threads)`. The word is that of a mutex
-//! over a futex ([Drepper, 2011][drepper], the third variant): free, held, or held while others may wait. A thread
-//! that finds it held spins for a moment, since calls of the heap are short, and then waits in the platform's `futex`.
+//! and sets `cfg(threads)`. The word is that of a mutex over a futex ([Drepper, 2011][drepper], the third variant): free,
+//! held, or held while others may wait. A thread that finds it held spins for a moment, since calls of the heap are
+//! short, and then waits in the platform's `futex`.
 //!
 //! [drepper]: https://www.akkadia.org/drepper/futex.pdf
 

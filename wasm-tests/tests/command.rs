@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
-use wasm_tests::modules;
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasm_tests::{modules, wasi::Wasi};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::{self, bindings::sync::Command};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// How many variables the environment has, in turn.
 const COUNTS: [usize; 6] = [0, 1, 2, 10, 40, 200];
@@ -63,20 +63,6 @@ fn of_wasi_0_1() {
     }
 }
 
-struct Host {
-    wasi: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for Host {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
-    }
-}
-
 #[test]
 fn of_wasi_0_2() {
     let engine = Engine::default();
@@ -85,11 +71,7 @@ fn of_wasi_0_2() {
     p2::add_to_linker_sync(&mut linker).expect("no duplicates");
     for count in COUNTS {
         let directory = directory("p2");
-        let host = Host {
-            wasi: context(count, &directory).build(),
-            table: ResourceTable::new(),
-        };
-        let mut store = Store::new(&engine, host);
+        let mut store = Store::new(&engine, Wasi::from(context(count, &directory).build()));
         let command = Command::instantiate(&mut store, &component, &linker).expect("all imports");
         let result = command
             .wasi_cli_run()

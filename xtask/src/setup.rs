@@ -1,4 +1,4 @@
-//! What has to be there first: the wasm targets, and for miri a nightly toolchain with its components.
+//! What has to be there first: std for the targets, a nightly toolchain with miri and the sources of std, and the runner.
 
 use crate::step;
 use anyhow::{Result, bail};

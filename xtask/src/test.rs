@@ -84,7 +84,6 @@ fn compile_elsewhere() -> Result<()> {
                 "wasm32-unknown-unknown",
                 "-Zbuild-std=core,alloc",
             ])
-            .args(["--target-dir", "target/atomics"])
             .env(
                 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
                 "-Ctarget-feature=+atomics",

@@ -98,7 +98,7 @@ fn len(random: &mut Random) -> usize {
         5..30 => 2_000,
         _ => 100,
     };
-    1 + random.below(most)
+    1 + random.below(most) as usize
 }
 
 fn byte_at(pattern: u32, place: usize) -> u8 {

@@ -3,6 +3,9 @@
 //! It panics on the first thing that is wrong, and writes how often a thread had to wait for the heap.
 
 mod block;
+/// That of the guest with collections, which as a library would bring its own global allocator.
+#[path = "../../collections/src/random.rs"]
+#[allow(dead_code, reason = "threads pick nothing")]
 mod random;
 mod scenarios;
 mod waits;

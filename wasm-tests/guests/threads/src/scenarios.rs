@@ -23,10 +23,10 @@ pub fn named(name: &str) -> Scenario {
 fn apart(threads: usize, seed: u64, steps: usize) {
     thread::scope(|scope| {
         let work = move |thread| {
-            let mut random = Random::new(seed, thread);
+            let mut random = random_of(seed, thread);
             let mut blocks: Vec<Block> = Vec::new();
             for _ in 0..steps {
-                let place = random.below(blocks.len() + 1);
+                let place = random.below(blocks.len() as u32 + 1) as usize;
                 match blocks.get_mut(place) {
                     None => blocks.push(Block::new(&mut random)),
                     Some(block) if random.below(2) == 0 => block.resize(&mut random),
@@ -46,7 +46,7 @@ fn passing(threads: usize, seed: u64, steps: usize) {
     thread::scope(|scope| {
         let receivers = receivers.into_iter().zip(pairs..).map(|(blocks, thread)| {
             scope.spawn(move || {
-                let mut random = Random::new(seed, thread);
+                let mut random = random_of(seed, thread);
                 for mut block in blocks {
                     block.resize(&mut random);
                 }
@@ -56,9 +56,9 @@ fn passing(threads: usize, seed: u64, steps: usize) {
         let senders = (0..pairs).map(move |thread| {
             let senders = senders.clone();
             scope.spawn(move || {
-                let mut random = Random::new(seed, thread);
+                let mut random = random_of(seed, thread);
                 for _ in 0..steps {
-                    let to = &senders[random.below(pairs)];
+                    let to = &senders[random.below(pairs as u32) as usize];
                     to.send(Block::new(&mut random)).expect("it receives all");
                 }
             })
@@ -77,7 +77,7 @@ fn crowd(threads: usize, seed: u64, steps: usize) {
             }
         };
         let work = move |thread| {
-            let mut random = Random::new(seed, thread);
+            let mut random = random_of(seed, thread);
             for _ in 0..steps {
                 let number = random.word();
                 let text = Box::new(number.to_string());
@@ -89,6 +89,11 @@ fn crowd(threads: usize, seed: u64, steps: usize) {
         is_over.store(true, Ordering::Relaxed);
         join([checker]);
     });
+}
+
+/// The numbers of one of the threads that share a seed.
+fn random_of(seed: u64, thread: usize) -> Random {
+    Random::new(seed << 32 | thread as u64)
 }
 
 /// Starts all, and waits until each has ended, its thread-local values included.
