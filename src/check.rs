@@ -31,12 +31,17 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// The same for a caller that holds a lock: what does not hold.
     pub(crate) fn invariants(&self) -> Checked {
+        ensure(
+            !self.is_changing,
+            "C4: a call was stopped in the midst of a change",
+        )?;
         self.runs.check()?;
+        self.invariants_of_checks()?;
         let mut unlisted = 0;
         let mut busy = self
             .runs
             .tiles()
-            .filter(|&(_, kind, _)| kind == Kind::Live)
+            .filter(|&(_, kind, _)| matches!(kind, Kind::Live | Kind::Held))
             .count();
         for slab in self.slabs() {
             self.check_frames(slab)?;
@@ -105,6 +110,15 @@ impl<M: LinearMemory> PageSlab<M> {
         )
     }
 
+    /// The runs and foreign frames, as [`Runs::tiles`](crate::runs::Runs::tiles). None if the heap is poisoned: then they may
+    /// not tile.
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (u32, Kind, u32)> {
+        (!self.is_changing)
+            .then(|| self.runs.tiles())
+            .into_iter()
+            .flatten()
+    }
+
     /// All slabs, those of descriptors included.
     fn slabs(&self) -> impl Iterator<Item = SlabPtr> {
         let map = self.runs.map();
@@ -140,7 +154,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// ```
     pub fn live(&self) -> impl Iterator<Item = (u32, u32)> {
         let map = self.runs.map();
-        self.runs.tiles().flat_map(move |(head, kind, _)| {
+        self.tiles().flat_map(move |(head, kind, _)| {
             let entry = map.entry(head);
             let run = (kind == Kind::Live).then(|| (map.offset(head), entry.next));
             let slab = Some(entry.slab).filter(|slab| !slab.is_empty());

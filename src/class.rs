@@ -5,16 +5,17 @@
 //! 64 bytes. The same staircase over *frames* instead of granules indexes the bins of free runs: see
 //! [`step`].
 
+use crate::geometry::GEOMETRY;
 use static_assertions::const_assert;
 
 /// log2 of [`GRANULE`].
-const GRANULE_SHIFT: u32 = 4;
+const GRANULE_SHIFT: u32 = GEOMETRY.granule_shift;
 
 /// The smallest slot, and the alignment that every allocation has, in bytes.
 pub(crate) const GRANULE: u32 = 1 << GRANULE_SHIFT;
 
 /// The largest slot, in bytes. Longer allocations are runs of frames.
-pub(crate) const MAX_SLOT: u32 = 8192;
+pub(crate) const MAX_SLOT: u32 = GEOMETRY.max_slot;
 
 /// How many size classes there are.
 pub(crate) const CLASSES: usize = class_of(MAX_SLOT) as usize + 1;
@@ -44,7 +45,7 @@ pub(crate) const fn first_of_step(s: u32) -> u32 {
 }
 
 /// Up to here, classes are looked up instead of computed, which takes fewer instructions.
-pub(crate) const MAX_LISTED: u32 = 1024;
+pub(crate) const MAX_LISTED: u32 = GEOMETRY.max_listed;
 
 /// The classes of 0, 1, 2, ... granules.
 static LISTED: [u8; (MAX_LISTED >> GRANULE_SHIFT) as usize + 1] = {

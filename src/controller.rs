@@ -5,7 +5,9 @@
 //! and in a list, or *empty* and in another. Empty slabs go back to the runs, except for a bounded number
 //! that are kept as they are, since most programs soon want them again; these go back before memory grows.
 
+use crate::checked::{CHECKED, Checks, SLACK, fill};
 use crate::class::{GRANULE, MAX_LISTED, MAX_SLOT, aligned_size, class_of, listed_class_of};
+use crate::geometry::GEOMETRY;
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::runs::{MAX_CACHED_FRAMES, Runs};
@@ -14,26 +16,30 @@ use crate::{Error, Result};
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use core::ptr::slice_from_raw_parts_mut;
+use core::sync::atomic::{Ordering, compiler_fence};
 use static_assertions::const_assert;
 
 /// Classes, that of the descriptors included.
 const CLASSES: usize = DESCRIPTORS as usize + 1;
 
 /// How many empty slabs are kept at most, besides the current ones.
-const MAX_EMPTY: u32 = 64;
+const MAX_EMPTY: u32 = GEOMETRY.max_empty;
 
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
+
+/// What is copied at a time: of any contents, initialized or not.
+type Copied = [MaybeUninit<u64>; 2];
 
 /// Whether a slice of Rust's, or an object of C's, may be this long: on wasm32 not from 2^31 bytes on.
 const fn is_slice_len(len: u32) -> bool {
     len as usize <= isize::MAX as usize
 }
 
-const_assert!(GRANULE as usize == size_of::<[u64; 2]>());
+const_assert!((GRANULE as usize).is_multiple_of(size_of::<Copied>()));
 
 /// How many runs must have been cut before it is worth a look whether nothing is live.
-const MIN_CUTS: u32 = 24;
+const MIN_CUTS: u32 = GEOMETRY.min_cuts;
 
 /// A memory controller: allocates in linear memory for a party that may be anyone, and checks whatever it is
 /// given back.
@@ -117,6 +123,7 @@ static_assertions::assert_obj_safe!(MemoryController);
 ///   full.
 /// - **C3**: `empty` counts the slabs in lists of empty slabs; `busy` counts the live runs, and the guest's
 ///   slabs that have live slots and are not current.
+/// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
 pub struct PageSlab<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(crate) current: [SlabPtr; CLASSES],
@@ -131,6 +138,10 @@ pub struct PageSlab<M> {
     is_idle: bool,
     /// Whether the heap has started over, and nobody has looked since whether nothing is live.
     is_fresh: bool,
+    /// Whether a call is in the midst of a change of lists.
+    pub(crate) is_changing: bool,
+    /// What checked mode keeps; nothing otherwise.
+    pub(crate) checks: [Checks; CHECKED as usize],
 }
 
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]
@@ -165,6 +176,8 @@ impl<M> PageSlab<M> {
             cuts: 0,
             is_idle: false,
             is_fresh: false,
+            is_changing: false,
+            checks: [const { Checks::NEW }; _],
         }
     }
 
@@ -200,7 +213,7 @@ impl<M> PageSlab<M> {
 
     /// The slab that holds this pointer, or the empty one.
     #[inline(always)]
-    fn slab_of(&self, ptr: u32) -> SlabPtr {
+    pub(crate) fn slab_of(&self, ptr: u32) -> SlabPtr {
         match self.runs.map().frame_of(ptr) {
             Some(frame) => self.runs.map().entry(frame).slab,
             None => SlabPtr::EMPTY,
@@ -215,6 +228,55 @@ impl<M> PageSlab<M> {
         (tag.is(Kind::Live) && next == len).then(|| (frame, tag.frames()))
     }
 
+    /// What the slot or the run is that begins at this pointer.
+    fn slot_at(&self, ptr: u32) -> Option<Slot> {
+        let slab = self.slab_of(ptr);
+        if !slab.is_empty() {
+            let (start, slot) = slab.slot_around(ptr)?;
+            return (start == ptr).then_some(slot);
+        }
+        let frame = self.runs.map().frame_at(ptr)?;
+        let Entry { tag, next, .. } = *self.runs.map().entry(frame);
+        Some(match () {
+            () if tag.is(Kind::Live) => Slot::Live { len: next },
+            () if tag.was_freed() => Slot::Freed,
+            () => Slot::Fresh,
+        })
+    }
+
+    /// Whether a live allocation of this length is at this pointer.
+    pub(crate) fn is_live(&self, ptr: u32, len: u32) -> bool {
+        self.slot_at(ptr) == Some(Slot::Live { len })
+    }
+
+    /// The first frame of the run that holds the byte at `ptr`.
+    pub(crate) fn run_around(&self, ptr: u32) -> Option<u32> {
+        let map = self.runs.map();
+        let mut frame = map.frame_of(ptr)?;
+        while matches!(map.entry(frame).tag.kind(), Kind::Interior | Kind::FreeTail) {
+            frame = frame.checked_sub(1)?;
+        }
+        Some(frame)
+    }
+
+    /// The live allocation that holds the byte at `ptr`, or that is empty and at `ptr`: its pointer and length.
+    fn allocation_around(&self, ptr: u32) -> Option<(u32, u32)> {
+        let slab = self.slab_of(ptr);
+        if !slab.is_empty() {
+            return match slab.slot_around(ptr)? {
+                (start, Slot::Live { len }) => Some((start, len)),
+                _ => None,
+            };
+        }
+        let map = self.runs.map();
+        let frame = self.run_around(ptr)?;
+        let entry = map.entry(frame);
+        let is_live = entry.tag.is(Kind::Live);
+        is_live.then(|| (map.offset(frame), entry.next))
+    }
+}
+
+impl<M: LinearMemory> PageSlab<M> {
     /// The length of the live allocation that starts at `ptr`, in bytes: for callers that do not know it.
     ///
     /// ```
@@ -235,62 +297,60 @@ impl<M> PageSlab<M> {
     pub fn len_at(&self, ptr: u32) -> Result<u32> {
         match self.fault(ptr, 0) {
             Error::LengthMismatch { allocated, .. } => Ok(allocated),
+            Error::Overflow { len, .. } => Ok(len),
             error => Err(error),
         }
     }
 
-    /// Why no live allocation of `len` bytes is at `ptr`. If there is one, of any length: a mismatch.
+    /// Why the allocation of `len` bytes at `ptr` cannot be freed. If there is one, and nothing is wrong with it: a mismatch.
     #[cold]
     #[inline(never)]
     pub(crate) fn fault(&self, ptr: u32, len: u32) -> Error {
-        let mismatch = |allocated| Error::LengthMismatch {
-            ptr,
-            allocated,
-            given: len,
-        };
-        let slab = self.slab_of(ptr);
-        if !slab.is_empty() {
-            return match slab.slot_around(ptr) {
-                Some((start, Slot::Live { len: allocated })) if start == ptr => mismatch(allocated),
-                Some((start, Slot::Freed)) if start == ptr => Error::DoubleFree { ptr, len },
-                _ => Error::InvalidPointer { ptr },
-            };
+        if self.is_changing {
+            return Error::Poisoned;
         }
-        match self
-            .runs
-            .map()
-            .frame_at(ptr)
-            .map(|frame| self.runs.map().entry(frame))
-        {
-            Some(entry) if entry.tag.is(Kind::Live) => mismatch(entry.next),
-            Some(entry) if entry.tag.was_freed() => Error::DoubleFree { ptr, len },
-            _ => Error::InvalidPointer { ptr },
+        match self.slot_at(ptr) {
+            Some(Slot::Live { len: allocated }) => {
+                if CHECKED
+                    && allocated == len
+                    && let Some(at) = self.overflow(ptr)
+                {
+                    return Error::Overflow { ptr, len, at };
+                }
+                Error::LengthMismatch {
+                    ptr,
+                    allocated,
+                    given: len,
+                }
+            }
+            Some(Slot::Freed) => Error::DoubleFree { ptr, len },
+            Some(Slot::Fresh) | None => Error::InvalidPointer { ptr },
         }
     }
 
-    /// The live allocation that holds the byte at `ptr`, or that is empty and at `ptr`: its pointer and length.
-    fn allocation_around(&self, ptr: u32) -> Option<(u32, u32)> {
-        let slab = self.slab_of(ptr);
-        if !slab.is_empty() {
-            return match slab.slot_around(ptr)? {
-                (start, Slot::Live { len }) => Some((start, len)),
-                _ => None,
-            };
+    /// Why there is no block of `len` bytes.
+    #[cold]
+    pub(crate) fn refusal(&mut self, len: u32) -> Error {
+        if self.is_changing {
+            return Error::Poisoned;
         }
-        let map = self.runs.map();
-        let mut frame = map.frame_of(ptr)?;
-        while map.entry(frame).tag.is(Kind::Interior) {
-            frame = frame.checked_sub(1)?;
-        }
-        let entry = map.entry(frame);
-        entry
-            .tag
-            .is(Kind::Live)
-            .then(|| (map.offset(frame), entry.next))
+        let refusal = if CHECKED { self.take_refusal() } else { None };
+        refusal.unwrap_or(Error::OutOfMemory { len })
     }
-}
 
-impl<M: LinearMemory> PageSlab<M> {
+    /// Makes a change that needs more than one store. `None` if an earlier one was stopped on its way, by a host that lets a
+    /// guest run out of fuel, time or stack: then the lists are half changed, and nothing that needs them is done any more.
+    fn change<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        if core::mem::replace(&mut self.is_changing, true) {
+            return None;
+        }
+        compiler_fence(Ordering::SeqCst);
+        let result = change(self);
+        compiler_fence(Ordering::SeqCst);
+        self.is_changing = false;
+        Some(result)
+    }
+
     /// The address of an offset.
     #[inline(always)]
     fn address(&self, ptr: u32) -> *mut u8 {
@@ -303,6 +363,9 @@ impl<M: LinearMemory> PageSlab<M> {
             let offset = ptr - start;
             offset <= allocated && len <= allocated - offset
         };
+        if self.is_changing {
+            return Err(NoBytes::Poisoned);
+        }
         let around = self.allocation_around(ptr);
         // No bytes right behind a block are a part of it, even where another block begins.
         let before = || {
@@ -311,27 +374,32 @@ impl<M: LinearMemory> PageSlab<M> {
         };
         match around.filter(holds).or_else(|| before().filter(holds)) {
             Some(_) => Ok(slice_from_raw_parts_mut(self.address(ptr), len as usize)),
-            None => Err(NoBytes { ptr, len, around }),
+            None => Err(NoBytes::NotLive { ptr, len, around }),
         }
     }
 
     #[inline(always)]
     fn alloc_slot(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         debug_assert!((class as usize) < CLASSES);
-        // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, or `DESCRIPTORS`; both are below
-        // `CLASSES`.
+        // SAFETY: callers pass `class_of` a length of at most `MAX_SLOT`, below `CLASSES`.
         let slab = unsafe { *self.current.get_unchecked(class as usize) };
         match slab.pop(len) {
             Some(ptr) => Some(ptr),
-            None => self.alloc_from_next(class, len),
+            None => self.alloc_from_another(class, len),
         }
     }
 
-    /// Replaces the class's current slab, which is full, and allocates from the new one.
     #[cold]
     #[inline(never)]
+    fn alloc_from_another(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
+        self.change(|heap| {
+            heap.start_over_if_idle();
+            heap.alloc_from_next(class, len)
+        })?
+    }
+
+    /// Replaces the class's current slab, which is full, and allocates from the new one.
     fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
-        self.start_over_if_idle();
         let index = class as usize;
         let mut slab = if let Some(slab) = self.partial[index] {
             Self::unlink(&mut self.partial[index], slab);
@@ -420,13 +488,17 @@ impl<M: LinearMemory> PageSlab<M> {
                 SlabPtr::describe(self.address(start), class, head, start, slots)
             });
         }
-        let Some(descriptor) = self.alloc_slot(DESCRIPTORS, DESCRIPTOR) else {
+        let descriptor = self.current[DESCRIPTORS as usize].pop(DESCRIPTOR);
+        let next = |heap: &mut Self| heap.alloc_from_next(DESCRIPTORS, DESCRIPTOR);
+        let Some(descriptor) = descriptor.or_else(|| next(self)) else {
             self.runs.recycle(head, frames);
             return None;
         };
         // SAFETY: the descriptor is a live slot that only this slab has.
         let slab =
             unsafe { SlabPtr::describe(self.address(descriptor.get()), class, head, start, slots) };
+        // Only now: from here on the slab's pointers are looked at, even if this call goes no further.
+        compiler_fence(Ordering::SeqCst);
         self.name_slab(head, frames, slab);
         Some(slab)
     }
@@ -444,6 +516,8 @@ impl<M: LinearMemory> PageSlab<M> {
         let frames = self.runs.map().entry(head).tag.frames();
         if class != DESCRIPTORS {
             self.name_slab(head, frames, SlabPtr::EMPTY);
+            // Before the descriptor becomes another's.
+            compiler_fence(Ordering::SeqCst);
             let descriptor = (slab.address() - self.address(0) as usize) as u32;
             let map = self.runs.map();
             // The frame's entry says where the slab of descriptors begins, and that describes itself right
@@ -451,24 +525,36 @@ impl<M: LinearMemory> PageSlab<M> {
             let home = map.entry(map.own_frame_of(descriptor)).next;
             // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            self.free_slot(home, home.slot_of(descriptor));
+            if home.push(home.slot_of(descriptor)) {
+                self.relist(home);
+            }
+        } else {
+            fill(
+                self.memory(),
+                self.runs.map().offset(head),
+                (frames * FRAME) as usize,
+            );
         }
         self.runs.recycle(head, frames);
     }
 
     #[inline(always)]
-    fn free_slot(&mut self, slab: SlabPtr, slot: u32) {
+    pub(crate) fn free_slot(&mut self, slab: SlabPtr, slot: u32) {
         if slab.push(slot) {
-            self.relist(slab);
+            self.relist_freed(slab);
         }
     }
 
-    /// Moves a slab to the list in which it belongs after one of its slots was freed.
     #[cold]
     #[inline(never)]
+    fn relist_freed(&mut self, slab: SlabPtr) {
+        self.change(|heap| heap.relist(slab));
+    }
+
+    /// Moves a slab to the list in which it belongs after one of its slots was freed.
     fn relist(&mut self, mut slab: SlabPtr) {
         let index = slab.class() as usize;
-        if slab.has_one_free() {
+        if slab.is_unlisted() {
             // It was full.
             let mut current = self.current[index];
             if current.is_full() && !current.is_empty() {
@@ -579,20 +665,22 @@ impl<M: LinearMemory> PageSlab<M> {
         if align > PAGE || !is_slice_len(len) {
             return None;
         }
-        self.start_over_if_idle();
         let frames = frames_of(len);
-        let cached = if align <= FRAME {
-            self.runs.take_cached(frames)
-        } else {
-            None
-        };
-        let head = match cached {
-            Some(head) => head,
-            None => self.take_frames(frames, (align >> FRAME_SHIFT).max(1))?,
-        };
-        self.set_live(head, frames, len);
-        self.busy += 1;
-        NonZeroU32::new(self.runs.map().offset(head))
+        self.change(|heap| {
+            heap.start_over_if_idle();
+            let cached = if align <= FRAME {
+                heap.runs.take_cached(frames)
+            } else {
+                None
+            };
+            let head = match cached {
+                Some(head) => head,
+                None => heap.take_frames(frames, (align >> FRAME_SHIFT).max(1))?,
+            };
+            heap.set_live(head, frames, len);
+            heap.busy += 1;
+            NonZeroU32::new(heap.runs.map().offset(head))
+        })?
     }
 
     fn set_live(&mut self, head: u32, frames: u32, len: u32) {
@@ -605,23 +693,73 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     pub(crate) fn free_run(&mut self, ptr: u32, len: u32) -> bool {
-        let run = self.live_run(ptr, len);
-        if let Some((head, frames)) = run {
-            self.runs.recycle(head, frames);
-            if frames > MAX_CACHED_FRAMES {
-                self.reclaim();
-            }
-            self.leave_busy(1);
+        if CHECKED {
+            return self.free_checked(ptr, len);
         }
-        run.is_some()
+        let Some((head, frames)) = self.live_run(ptr, len) else {
+            return false;
+        };
+        let freed = self.change(|heap| {
+            heap.erase(ptr, len);
+            heap.recycle_run(head, frames);
+        });
+        freed.is_some()
     }
 
-    /// Allocates at an alignment that is a power of two. `None` if memory is exhausted or the alignment is
-    /// more than a page.
+    /// Gives back the run of a block that was freed.
+    fn recycle_run(&mut self, head: u32, frames: u32) {
+        self.runs.recycle(head, frames);
+        if frames > MAX_CACHED_FRAMES {
+            self.reclaim();
+        }
+        self.leave_busy(1);
+    }
+
+    /// Makes the memory of a block free that was freed, but held.
+    pub(crate) fn release(&mut self, ptr: u32) {
+        let slab = self.slab_of(ptr);
+        if slab.is_empty() {
+            let frame = self.runs.map().own_frame_of(ptr);
+            let frames = self.runs.map().entry(frame).tag.frames();
+            self.change(|heap| heap.recycle_run(frame, frames));
+        } else {
+            self.free_slot(slab, slab.slot_of(ptr));
+        }
+    }
+
+    /// Overwrites bytes of a block that is freed, or of which they are no longer a part, if that is asked for.
+    #[inline(always)]
+    fn erase(&self, ptr: u32, len: u32) {
+        if cfg!(feature = "zero-on-free") {
+            // SAFETY: callers name bytes of a live block, which its owner gives back.
+            unsafe { self.address(ptr).write_bytes(0, len as usize) };
+        }
+    }
+
+    /// The same for what a block loses when it becomes shorter, if it does.
+    #[inline(always)]
+    fn erase_tail(&self, ptr: u32, old_len: u32, new_len: u32) {
+        if new_len < old_len {
+            self.erase(ptr + new_len, old_len - new_len);
+        }
+    }
+
+    /// Allocates at an alignment that is a power of two. `None` if there is a [`refusal`](Self::refusal), or if the alignment
+    /// is more than a page.
     #[inline(always)]
     pub(crate) fn alloc_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if len <= MAX_LISTED && align <= GRANULE {
-            self.alloc_slot(listed_class_of(len), len)
+        if CHECKED {
+            self.alloc_checked(len, align)
+        } else {
+            self.alloc_raw(len, align)
+        }
+    }
+
+    /// The same, of memory of which nobody has made sure that it was not written to.
+    #[inline(always)]
+    pub(crate) fn alloc_raw(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if len <= MAX_LISTED - SLACK && align <= GRANULE {
+            self.alloc_slot(listed_class_of(len + SLACK), len)
         } else {
             self.alloc_unlisted(len, align)
         }
@@ -631,10 +769,12 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn alloc_unlisted(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if len > MAX_SLOT || align > FRAME {
-            self.alloc_run(len, align)
-        } else {
-            self.alloc_slot(class_of(aligned_size(len, align)), len)
+        if len > MAX_SLOT - SLACK || align > FRAME {
+            return self.alloc_run(len, align);
+        }
+        match aligned_size(len + SLACK, align) {
+            size @ ..=MAX_SLOT => self.alloc_slot(class_of(size), len),
+            _ => self.alloc_run(len, align),
         }
     }
 
@@ -642,7 +782,11 @@ impl<M: LinearMemory> PageSlab<M> {
     pub(crate) fn alloc_zeroed_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         let untouched = self.runs.untouched();
         let ptr = self.alloc_at(len, align)?;
-        let touched = untouched.saturating_sub(ptr.get().into());
+        let touched = if CHECKED {
+            u64::MAX
+        } else {
+            untouched.saturating_sub(ptr.get().into())
+        };
         let bytes = touched.min(len.into()) as usize;
         // SAFETY: the bytes are within an allocation that nobody knows of yet.
         unsafe { self.address(ptr.get()).write_bytes(0, bytes) };
@@ -669,7 +813,7 @@ impl<M: LinearMemory> PageSlab<M> {
     pub fn alloc_zeroed(&mut self, len: u32, align: u32) -> Result<u32> {
         check_alignment(align)?;
         let ptr = self.alloc_zeroed_at(len, align);
-        ptr.map(NonZeroU32::get).ok_or(Error::OutOfMemory { len })
+        ptr.map(NonZeroU32::get).ok_or_else(|| self.refusal(len))
     }
 
     /// Changes the length of an allocation as [`MemoryController::realloc`] does, and keeps it aligned to `align`, to
@@ -720,9 +864,13 @@ impl<M: LinearMemory> PageSlab<M> {
     /// The same for an allocation in a slab: what is most common.
     #[inline(always)]
     pub(crate) fn free_slot_at(&mut self, ptr: u32, len: u32) -> bool {
+        if CHECKED {
+            return false;
+        }
         let slab = self.slab_of(ptr);
         match slab.find(ptr, len) {
             Some(slot) if len <= MAX_LEN => {
+                self.erase(ptr, len);
                 self.free_slot(slab, slot);
                 true
             }
@@ -739,6 +887,9 @@ impl<M: LinearMemory> PageSlab<M> {
         new_len: u32,
         align: u32,
     ) -> Result<u32> {
+        if CHECKED {
+            return self.realloc_checked(ptr, old_len, new_len, align);
+        }
         let slab = self.slab_of(ptr);
         if let Some(slot) = slab.find(ptr, old_len)
             && old_len <= MAX_LEN
@@ -751,6 +902,7 @@ impl<M: LinearMemory> PageSlab<M> {
                     return moved;
                 }
             }
+            self.erase_tail(ptr, old_len, new_len);
             slab.set_len(slot, new_len);
             Ok(ptr)
         } else {
@@ -767,33 +919,53 @@ impl<M: LinearMemory> PageSlab<M> {
         if !is_slice_len(new_len) {
             return Err(Error::OutOfMemory { len: new_len });
         }
-        let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
         if new_len >= old_len.min(FRAME) {
-            let new = match self.resize_run(head, from, to, align) {
-                None if to > from => {
-                    self.reclaim();
-                    let again = self.resize_run(head, from, to, align);
-                    again.or_else(|| self.runs.grow_behind(head, from, to).then_some(head))
-                }
-                new => new,
-            };
-            if let Some(new) = new {
-                self.set_live(new, to, new_len);
-                let new_ptr = self.runs.map().offset(new);
-                if new != head {
-                    self.copy(ptr, new_ptr, old_len);
-                    self.runs.recycle(head, from);
-                }
-                return Ok(new_ptr);
+            let resized = self.change(|heap| heap.resize_live(head, from, old_len, new_len, align));
+            if let Some(ptr) = resized.ok_or(Error::Poisoned)? {
+                return Ok(ptr);
             }
         }
         let moved = self.move_block(ptr, old_len, new_len, align);
-        if moved.is_err() && self.runs.resize(head, from, to) {
+        let to = frames_of(new_len);
+        if moved.is_err() && self.change(|heap| heap.runs.resize(head, from, to)) == Some(true) {
+            self.erase_tail(ptr, old_len, new_len);
             self.set_live(head, to, new_len);
             return Ok(ptr);
         }
         moved
+    }
+
+    /// Changes the length of a live run of `from` frames: in place, or to a run that has room already, or by growing memory
+    /// behind it. The pointer to it then.
+    fn resize_live(
+        &mut self,
+        head: u32,
+        from: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Option<u32> {
+        let to = frames_of(new_len);
+        let new = match self.resize_run(head, from, to, align) {
+            None if to > from => {
+                self.reclaim();
+                let again = self.resize_run(head, from, to, align);
+                again.or_else(|| self.runs.grow_behind(head, from, to).then_some(head))
+            }
+            new => new,
+        }?;
+        self.set_live(new, to, new_len);
+        let map = self.runs.map();
+        let (ptr, new_ptr) = (map.offset(head), map.offset(new));
+        if new == head {
+            self.erase_tail(ptr, old_len, new_len);
+        } else {
+            self.copy(ptr, new_ptr, old_len);
+            self.erase(ptr, old_len);
+            self.runs.recycle(head, from);
+        }
+        Some(new_ptr)
     }
 
     /// Makes a live run shorter or longer within the memory that the heap has: where it is, or else, if it is
@@ -814,32 +986,29 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
-        let new = self
-            .alloc_at(new_len, align)
-            .ok_or(Error::OutOfMemory { len: new_len })?
-            .get();
-        self.copy(ptr, new, old_len.min(new_len));
+        let Some(new) = self.alloc_at(new_len, align) else {
+            return Err(self.refusal(new_len));
+        };
+        self.copy(ptr, new.get(), old_len.min(new_len));
         self.free_at(ptr, old_len);
-        Ok(new)
+        Ok(new.get())
     }
 
     /// Copies the first bytes of one live allocation to another, and perhaps a few more that neither uses: blocks
-    /// have room for whole granules.
-    fn copy(&self, from: u32, to: u32, len: u32) {
+    /// have room for whole granules. (In checked mode none, since these have a pattern.)
+    pub(crate) fn copy(&self, from: u32, to: u32, len: u32) {
         let (mut from, mut to) = (self.address(from), self.address(to));
         // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
         // Slots and runs are aligned to granules and whole numbers of them, so the last granule is within both.
         unsafe {
-            if len > MAX_COPIED {
+            if CHECKED || len > MAX_COPIED {
                 to.copy_from_nonoverlapping(from, len as usize);
                 return;
             }
             let end = from.add(len as usize);
             while from < end {
-                // Of any contents, initialized or not.
-                let granule = from.cast::<[MaybeUninit<u64>; 2]>().read();
-                to.cast::<[MaybeUninit<u64>; 2]>().write(granule);
-                (from, to) = (from.add(GRANULE as usize), to.add(GRANULE as usize));
+                to.cast::<Copied>().write(from.cast::<Copied>().read());
+                (from, to) = (from.add(size_of::<Copied>()), to.add(size_of::<Copied>()));
             }
         }
     }
@@ -864,17 +1033,20 @@ pub(crate) fn check_alignment(align: u32) -> Result<()> {
     }
 }
 
-/// How many frames a run of `len` bytes has.
+/// How many frames the run of a block of `len` bytes has.
 fn frames_of(len: u32) -> u32 {
-    len.div_ceil(FRAME).max(1)
+    len.saturating_add(SLACK).div_ceil(FRAME).max(1)
 }
 
 /// Why no live allocation holds all of some bytes.
-pub(crate) struct NoBytes {
-    ptr: u32,
-    len: u32,
-    /// The live allocation that holds the first of them.
-    around: Option<(u32, u32)>,
+pub(crate) enum NoBytes {
+    Poisoned,
+    NotLive {
+        ptr: u32,
+        len: u32,
+        /// The live allocation that holds the first of them.
+        around: Option<(u32, u32)>,
+    },
 }
 
 impl NoBytes {
@@ -882,12 +1054,18 @@ impl NoBytes {
     #[cold]
     #[inline(never)]
     pub(crate) fn panic(self) -> ! {
-        let Self { ptr, len, around } = self;
-        match around {
-            Some((start, allocated)) => panic!(
+        match self {
+            Self::Poisoned => panic!("mut_mem: {}", Error::Poisoned),
+            Self::NotLive {
+                ptr,
+                len,
+                around: Some((start, allocated)),
+            } => panic!(
                 "mut_mem: {len} bytes at {ptr:#x} run past the {allocated} bytes allocated at {start:#x}"
             ),
-            None => panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}"),
+            Self::NotLive { ptr, len, .. } => {
+                panic!("mut_mem: no live allocation holds the {len} bytes at {ptr:#x}")
+            }
         }
     }
 }
@@ -895,10 +1073,8 @@ impl NoBytes {
 impl<M: LinearMemory> MemoryController for PageSlab<M> {
     #[inline]
     fn alloc(&mut self, len: u32) -> Result<u32> {
-        let ptr = self
-            .alloc_at(len, GRANULE)
-            .ok_or(Error::OutOfMemory { len })?;
-        Ok(ptr.get())
+        let ptr = self.alloc_at(len, GRANULE);
+        ptr.map(NonZeroU32::get).ok_or_else(|| self.refusal(len))
     }
 
     #[inline]
@@ -921,10 +1097,8 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {
         check_alignment(align)?;
-        let ptr = self
-            .alloc_at(len, align)
-            .ok_or(Error::OutOfMemory { len })?;
-        Ok(ptr.get())
+        let ptr = self.alloc_at(len, align);
+        ptr.map(NonZeroU32::get).ok_or_else(|| self.refusal(len))
     }
 
     fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32> {

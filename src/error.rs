@@ -42,6 +42,26 @@ pub enum Error {
         /// The length that the caller gave.
         given: u32,
     },
+    /// The allocation was found to be overflowed: bytes behind its length were written. Only with the feature `checked`.
+    Overflow {
+        /// The pointer of the allocation.
+        ptr: u32,
+        /// Its length.
+        len: u32,
+        /// The first byte that was changed, counted from the pointer.
+        at: u32,
+    },
+    /// Free memory was found to be written to: that of a block which was freed, or which nobody has had yet. Only with the
+    /// feature `checked`. The memory is not handed out again.
+    WriteAfterFree {
+        /// Where the memory begins.
+        ptr: u32,
+        /// The first byte that was changed, counted from the pointer.
+        at: u32,
+    },
+    /// An earlier call was stopped in the midst of a change (by a host, out of fuel, time or stack), and left the heap's
+    /// lists half changed: the heap is dead. Only calls that need no list still work.
+    Poisoned,
     /// The allocation at this pointer was freed before.
     DoubleFree {
         /// The pointer given.
@@ -75,6 +95,17 @@ impl fmt::Display for Error {
             } => write!(
                 f,
                 "the allocation at {ptr:#x} has {allocated} bytes, but the call gave its length as {given}"
+            ),
+            Self::Overflow { ptr, len, at } => write!(
+                f,
+                "overflow: byte {at} of the allocation at {ptr:#x}, which has {len} bytes, was written"
+            ),
+            Self::WriteAfterFree { ptr, at } => write!(
+                f,
+                "write after free: byte {at} of the free memory at {ptr:#x} was written"
+            ),
+            Self::Poisoned => f.write_str(
+                "the heap is poisoned: an earlier call was stopped in the midst of a change",
             ),
             Self::DoubleFree { ptr, len } => write!(
                 f,

@@ -7,6 +7,8 @@
 pub mod abi;
 #[cfg(feature = "allocator-api2")]
 mod allocator_api;
+#[cfg(feature = "checked")]
+mod checked;
 #[cfg(threads)]
 mod futex;
 mod lock;
@@ -168,12 +170,12 @@ impl Default for GlobalPageSlab {
 }
 
 impl PageSlab<Memory> {
-    /// The address of an allocation, or null.
+    /// The address of an allocation of `len` bytes, or why there is none.
     #[inline(always)]
-    fn address_of(&self, ptr: Option<NonZeroU32>) -> *mut u8 {
+    fn address_of(&mut self, ptr: Option<NonZeroU32>, len: u32) -> Result<*mut u8> {
         match ptr {
-            Some(ptr) => self.memory().address(ptr.get()),
-            None => null_mut(),
+            Some(ptr) => Ok(self.memory().address(ptr.get())),
+            None => Err(self.refusal(len)),
         }
     }
 
@@ -212,10 +214,10 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
-        with_heap(|heap| {
+        self.block_or_null(with_heap(|heap| {
             let ptr = heap.alloc_at(len, align_of(layout));
-            heap.address_of(ptr)
-        })
+            heap.address_of(ptr, len)
+        }))
     }
 
     #[inline]
@@ -224,10 +226,10 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
-        with_heap(|heap| {
+        self.block_or_null(with_heap(|heap| {
             let ptr = heap.alloc_zeroed_at(len, align_of(layout));
-            heap.address_of(ptr)
-        })
+            heap.address_of(ptr, len)
+        }))
     }
 
     #[inline]
@@ -256,15 +258,21 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
             let ptr = heap.realloc_at(heap.offset_of(ptr), old_len, new_len, align_of(layout))?;
             Ok(heap.memory().address(ptr))
         });
-        match moved {
-            Ok(ptr) => ptr,
-            Err(Error::OutOfMemory { .. }) => null_mut(),
-            Err(error) => self.misuse(error),
-        }
+        self.block_or_null(moved)
     }
 }
 
 impl GlobalPageSlab {
+    /// What `GlobalAlloc` returns for a block, or for want of memory. All else is misuse.
+    #[inline(always)]
+    fn block_or_null(&self, block: Result<*mut u8>) -> *mut u8 {
+        match block {
+            Ok(address) => address,
+            Err(Error::OutOfMemory { .. }) => null_mut(),
+            Err(error) => self.misuse(error),
+        }
+    }
+
     /// Frees what is in no slab, or refuses to. A function of its own, so that a call that frees a slot has nothing to
     /// keep for it.
     #[cold]

@@ -96,9 +96,11 @@
 
 mod bitmap;
 mod check;
+mod checked;
 mod class;
 mod controller;
 mod error;
+mod geometry;
 // On wasm32, and natively where there is address space for a memory of 4 GiB.
 #[cfg(any(
     target_arch = "wasm32",
@@ -108,6 +110,8 @@ mod global;
 mod invariant;
 mod map;
 mod memory;
+#[cfg(feature = "checked")]
+mod report;
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 mod reserved;
 mod runs;
@@ -115,6 +119,8 @@ mod slab;
 #[cfg(feature = "surrealism")]
 mod surrealism;
 
+#[cfg(feature = "checked")]
+pub use checked::State;
 pub use controller::{MemoryController, PageSlab};
 pub use error::{Error, Result};
 #[cfg(any(
@@ -125,5 +131,7 @@ pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_an
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;
 pub use memory::{LinearMemory, MAX_PAGES, PAGE};
+#[cfg(feature = "checked")]
+pub use report::{Damage, Report, Usage};
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 pub use reserved::ReservedMemory;

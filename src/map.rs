@@ -5,12 +5,14 @@
 //! between that other parties grew are marked as foreign. Frames are named by their index, so the map may
 //! move as it grows. This file knows no bins and no slots.
 
+use crate::checked::History;
+use crate::geometry::GEOMETRY;
 use crate::memory::{PAGE, PAGE_SHIFT};
 use crate::slab::SlabPtr;
 use static_assertions::const_assert;
 
 /// log2 of [`FRAME`].
-pub(crate) const FRAME_SHIFT: u32 = 10;
+pub(crate) const FRAME_SHIFT: u32 = GEOMETRY.frame_shift;
 
 /// Bytes in a frame.
 pub(crate) const FRAME: u32 = 1 << FRAME_SHIFT;
@@ -48,6 +50,8 @@ pub(crate) enum Kind {
     Internal,
     /// A frame that another party grew.
     Foreign,
+    /// A freed run that checked mode keeps from being handed out.
+    Held,
 }
 
 /// A [`Kind`] and the length of the run in frames, where the frame is the first of a run or the last of a
@@ -74,6 +78,12 @@ impl Tag {
         Self(self.0 | Self::FREED)
     }
 
+    /// Makes a live run a held one, of a block that was freed or of none.
+    pub(crate) fn hold(&mut self, was_freed: bool) {
+        let held = Self::new(Kind::Held, self.frames());
+        *self = if was_freed { held.freed() } else { held };
+    }
+
     #[inline]
     pub(crate) const fn was_freed(self) -> bool {
         self.0 & Self::FREED != 0
@@ -93,7 +103,8 @@ impl Tag {
             3 => Kind::Cached,
             4 => Kind::Live,
             5 => Kind::Internal,
-            _ => Kind::Foreign,
+            6 => Kind::Foreign,
+            _ => Kind::Held,
         }
     }
 
@@ -105,7 +116,7 @@ impl Tag {
 }
 
 const_assert!(MAX_FRAMES << Tag::FRAMES_SHIFT >> Tag::FRAMES_SHIFT == MAX_FRAMES);
-const_assert!(Kind::Foreign as u32 <= Tag::KIND);
+const_assert!(Kind::Held as u32 <= Tag::KIND);
 
 /// What the map knows of one frame.
 #[derive(Clone, Copy)]
@@ -119,6 +130,8 @@ pub(crate) struct Entry {
     pub(crate) next: u32,
     /// Of a free or cached run: the previous one in its list.
     pub(crate) previous: u32,
+    /// Of a run that is or was an allocation.
+    pub(crate) history: History,
 }
 
 impl Entry {
@@ -128,6 +141,7 @@ impl Entry {
             tag: Tag::new(kind, 0),
             next: NONE,
             previous: NONE,
+            history: History::NONE,
         }
     }
 }

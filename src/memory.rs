@@ -6,8 +6,10 @@
 //!
 //! [spec]: https://webassembly.github.io/spec/core/exec/instructions.html#memory-instructions
 
+use crate::geometry::GEOMETRY;
+
 /// log2 of [`PAGE`].
-pub(crate) const PAGE_SHIFT: u32 = 16;
+pub(crate) const PAGE_SHIFT: u32 = GEOMETRY.page_shift;
 
 /// Bytes in a WebAssembly page.
 pub const PAGE: u32 = 1 << PAGE_SHIFT;

@@ -9,7 +9,9 @@
 //! [tlsf]: https://doi.org/10.1109/EMRTS.2004.1311009
 
 use crate::bitmap::{Bitmap, words};
+use crate::checked::fill;
 use crate::class::step;
+use crate::geometry::GEOMETRY;
 use crate::invariant::{Checked, ensure};
 use crate::map::{Entry, FRAME, FRAMES_PER_PAGE, GUARD_FRAMES, Kind, MAX_FRAMES, Map, NONE, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
@@ -18,10 +20,10 @@ use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 const BINS: usize = step(MAX_FRAMES) as usize + 1;
 
 /// The longest run that is cached, in frames.
-pub(crate) const MAX_CACHED_FRAMES: u32 = 64;
+pub(crate) const MAX_CACHED_FRAMES: u32 = GEOMETRY.max_cached_frames;
 
 /// How many runs are cached at most, which bounds the time that emptying the cache takes.
-const MAX_CACHED: u32 = 64;
+const MAX_CACHED: u32 = GEOMETRY.max_cached;
 
 /// One list per bin, then one per length of cached runs (the one for length 0 is never used).
 const LISTS: usize = BINS + MAX_CACHED_FRAMES as usize + 1;
@@ -307,9 +309,13 @@ impl<M> Runs<M> {
 
     /// Frees a run that an allocation or a slab had: into the cache if it is short and there is room.
     pub(crate) fn recycle(&mut self, head: u32, frames: u32) {
-        let was_live = self.map.entry(head).tag.is(Kind::Live);
+        let before = self.map.entry(head).tag;
         let tag = Tag::new(Kind::Cached, frames);
-        let tag = if was_live { tag.freed() } else { tag };
+        let tag = if before.is(Kind::Live) || before.is(Kind::Held) {
+            tag.freed()
+        } else {
+            tag
+        };
         if frames <= MAX_CACHED_FRAMES && self.cached < MAX_CACHED {
             self.cached += 1;
             self.push(BINS + frames as usize, head, tag);
@@ -477,8 +483,18 @@ impl<M: LinearMemory> Runs<M> {
         // SAFETY: the run is the caller's, and holds `capacity` entries behind its guard by `frames_for`.
         unsafe { self.map.relocate(entries.cast(), capacity, 0) };
         if let Some(old) = old {
-            self.release(old, frames);
+            self.discard(old, frames);
         }
+    }
+
+    /// Frees a run that had metadata.
+    pub(crate) fn discard(&mut self, head: u32, frames: u32) {
+        fill(
+            &self.memory,
+            self.map.offset(head),
+            (frames * FRAME) as usize,
+        );
+        self.release(head, frames);
     }
 
     /// Whether the heap's last frame is the last of the memory.
@@ -598,6 +614,11 @@ impl<M: LinearMemory> Runs<M> {
         // The heap's first frame is given up, so that its index is free to mean none, and no allocation is at
         // offset 0.
         let lost = u32::from(self.map.count() == 0);
+        fill(
+            &self.memory,
+            page << PAGE_SHIFT,
+            (pages as usize) << PAGE_SHIFT,
+        );
         let mut fresh = 0;
         let old = self
             .map
@@ -619,7 +640,7 @@ impl<M: LinearMemory> Runs<M> {
             self.untouched = start + fresh;
         }
         if let (true, Some((home, frames))) = (capacity > 0, old) {
-            self.release(home, frames);
+            self.discard(home, frames);
         }
         // Last, so that it is the first run of its bin and found by the request that it was grown for.
         if own > fresh {

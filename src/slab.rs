@@ -23,7 +23,9 @@
 //!
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
+use crate::checked::{CHECKED, History};
 use crate::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::geometry::GEOMETRY;
 use crate::invariant::{Checked, ensure};
 use crate::map::{FRAME, GUARD_FRAMES};
 use core::num::NonZeroU32;
@@ -31,17 +33,18 @@ use core::ptr::NonNull;
 use static_assertions::const_assert;
 
 /// The most slots that a slab has. One bit of a word is left for [`NEVER`].
-pub(crate) const MAX_SLOTS: u32 = u64::BITS - 1;
+pub(crate) const MAX_SLOTS: u32 = GEOMETRY.max_slots;
 
 /// The most bytes that a slab has, its guard not included.
-const MAX_SLAB: u32 = 32 * FRAME;
+const MAX_SLAB: u32 = GEOMETRY.max_slab_frames * FRAME;
 
 /// The class of the slots that hold descriptors themselves: one more than those of the guest.
 pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
 
 /// Bytes of a descriptor and its cells. There is one cell more than slots, for pointers behind the last slot.
-pub(crate) const DESCRIPTOR: u32 =
-    (size_of::<Slab>() as u32 + CELLS * size_of::<Cell>() as u32).next_multiple_of(16);
+pub(crate) const DESCRIPTOR: u32 = (size_of::<Slab>() as u32
+    + CELLS * (size_of::<Cell>() + size_of::<History>()) as u32)
+    .next_multiple_of(16);
 
 const CELLS: u32 = MAX_SLOTS + 1;
 
@@ -51,12 +54,17 @@ type Cell = i16;
 /// The cell of a slot that was not handed out since the slab was made, and of what is no slot.
 const FRESH: Cell = -1;
 
-/// The longest length that [`SlabPtr::find`] can be asked for. [`FRESH`], extended to 32 bits, is more.
+/// The cell of a slot that checked mode keeps from being handed out, though its block was freed.
+const HELD: Cell = -2;
+
+/// The longest length that [`SlabPtr::find`] can be asked for. [`FRESH`] and [`HELD`], extended to 32 bits, are
+/// more.
 pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
 
 /// The `watch` of a slab for which no `free` is special: a bit that no slot has.
 const NEVER: u64 = 1 << MAX_SLOTS;
 
+const_assert!(MAX_SLOTS < u64::BITS);
 const_assert!(MAX_SLOT <= Cell::MAX as u32);
 const_assert!(DESCRIPTOR <= Cell::MAX as u32);
 const_assert!(MAX_SLAB >= MAX_SLOT);
@@ -66,7 +74,8 @@ const_assert!(MAX_SLAB >= MAX_SLOT);
 pub(crate) const fn shape(class: u32, previous: u32) -> (u32, u32) {
     let size = size_of_class(class);
     let wanted = if previous == 0 {
-        FRAME / size
+        let least = if class == DESCRIPTORS { 2 } else { 0 };
+        at_least(FRAME / size, least)
     } else {
         previous * 2
     };
@@ -81,6 +90,10 @@ pub(crate) const fn shape(class: u32, previous: u32) -> (u32, u32) {
 
 const fn at_most(a: u32, b: u32) -> u32 {
     if a < b { a } else { b }
+}
+
+const fn at_least(a: u32, b: u32) -> u32 {
+    if a > b { a } else { b }
 }
 
 /// How many frames a slab of this class has in front of its first slot.
@@ -170,10 +183,10 @@ static EMPTY: Slab = Slab {
 ///
 /// Invariants:
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
-///   uses, with its cells behind it.
+///   uses, with its cells behind it, and behind these the slots' histories.
 /// - **S2**: `free` has bits of slots only; the cells of slots whose bit is not set are lengths of at most a slot.
-///   (In a slab of descriptors, the slot that holds its own descriptor is one of these.) The cell behind the last
-///   slot's is [`FRESH`].
+///   (In a slab of descriptors, the slot that holds its own descriptor is one of these.) In checked mode they may also be
+///   [`HELD`], or [`FRESH`] if the slot is held and nobody has had it. The cell behind the last slot's is [`FRESH`].
 /// - **S3**: `watch` is what it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -274,11 +287,9 @@ impl SlabPtr {
                 next: None,
                 previous: None,
             });
-            // Each of their bytes is that of `FRESH`.
-            slab.0
-                .add(1)
-                .cast::<Cell>()
-                .write_bytes(0xFF, CELLS as usize);
+            // Each byte of `FRESH` is this, and each of `History::NONE`.
+            let behind = slab.0.add(1).cast::<u8>();
+            behind.write_bytes(0xFF, (DESCRIPTOR as usize) - size_of::<Slab>());
         }
         if class == DESCRIPTORS {
             // It holds itself.
@@ -341,9 +352,9 @@ impl SlabPtr {
         self.get().free == 0
     }
 
-    /// Whether exactly one slot is free.
-    pub(crate) fn has_one_free(self) -> bool {
-        self.get().free.is_power_of_two()
+    /// Whether the slab is in no list, because it was full when it was looked at last.
+    pub(crate) fn is_unlisted(self) -> bool {
+        self.get().watch == 0
     }
 
     /// Begins to allocate from this slab, as the current one of its class.
@@ -381,7 +392,7 @@ impl SlabPtr {
 
     /// The pointer to a slot.
     #[inline(always)]
-    fn ptr(self, slot: u32) -> u32 {
+    pub(crate) fn ptr(self, slot: u32) -> u32 {
         self.get().origin.wrapping_add(slot * self.get().size)
     }
 
@@ -415,12 +426,46 @@ impl SlabPtr {
         (slot < self.slots()).then(|| (self.ptr(slot), self.slot(slot)))
     }
 
-    fn slot(self, slot: u32) -> Slot {
-        match (self.get().free >> slot & 1 != 0, self.len(slot)) {
-            (false, len) => Slot::Live { len: len as u32 },
-            (true, len) if len == i32::from(FRESH) => Slot::Fresh,
-            _ => Slot::Freed,
+    pub(crate) fn slot(self, slot: u32) -> Slot {
+        let is_free = self.get().free >> slot & 1 != 0;
+        match self.len(slot) as Cell {
+            FRESH => Slot::Fresh,
+            len if is_free || len == HELD => Slot::Freed,
+            len => Slot::Live { len: len as u32 },
         }
+    }
+
+    /// Keeps a slot that is not free from being handed out, until it is pushed: one that was freed, or that nobody has had.
+    pub(crate) fn hold(self, slot: u32, was_freed: bool) {
+        let cell = if was_freed { HELD } else { FRESH };
+        // SAFETY: S1: it is a cell.
+        unsafe { self.cell(slot).write(cell) };
+    }
+
+    /// Whether a slot is held.
+    pub(crate) fn is_held(self, slot: u32) -> bool {
+        self.get().free >> slot & 1 == 0 && self.len(slot) < 0
+    }
+
+    /// Where the history of a slot lies: behind the cells, in the same order.
+    fn history_at(self, slot: u32) -> *mut History {
+        // SAFETY: S1: there is one for each cell.
+        unsafe {
+            self.cell(0)
+                .add(CELLS as usize)
+                .cast::<History>()
+                .add(slot as usize)
+        }
+    }
+
+    pub(crate) fn history(self, slot: u32) -> History {
+        // SAFETY: S1: it is a history, and `describe` has written all of them.
+        unsafe { self.history_at(slot).read() }
+    }
+
+    pub(crate) fn set_history(self, slot: u32, history: History) {
+        // SAFETY: S1: it is a history.
+        unsafe { self.history_at(slot).write(history) };
     }
 
     /// Checks S2 and S3.
@@ -430,7 +475,9 @@ impl SlabPtr {
         for slot in 0..self.slots() {
             let len = self.len(slot);
             ensure(
-                free >> slot & 1 != 0 || (0..=self.slot_size() as i32).contains(&len),
+                free >> slot & 1 != 0
+                    || (0..=self.slot_size() as i32).contains(&len)
+                    || CHECKED && self.is_held(slot),
                 "S2: a live slot has no length",
             )?;
         }

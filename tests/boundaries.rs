@@ -53,6 +53,7 @@ fn blocks_of_boundary_lengths_lie_side_by_side() {
 }
 
 #[test]
+#[cfg_attr(feature = "checked", ignore = "checked slack is verified")]
 fn lengths_are_exact_whatever_the_slack_holds() {
     let mut heap = PageSlab::new(memory());
     for len in boundaries().into_iter().step_by(rounds(1, 9) as usize) {
@@ -99,6 +100,10 @@ fn every_length_up_to_a_page_is_exact() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "checked",
+    ignore = "checked blocks have slack, and wait before their memory is reused"
+)]
 fn every_length_up_to_a_page_has_every_alignment() {
     let mut heap = PageSlab::new(memory());
     for len in (0..=PAGE).step_by(rounds(1, 2731) as usize) {

@@ -176,6 +176,7 @@ mod realloc {
     use super::*;
 
     #[test]
+    #[cfg_attr(feature = "checked", ignore = "checked blocks always move")]
     fn grows_a_run_in_place_into_a_free_neighbour() {
         let mut model = Model::new(Scripted::new());
         let [first, second, _third] = [(); 3].map(|()| model.alloc(16 * FRAME));
@@ -192,6 +193,7 @@ mod realloc {
     }
 
     #[test]
+    #[cfg_attr(feature = "checked", ignore = "checked blocks always move")]
     fn grows_the_last_run_of_memory_in_place() {
         let mut model = Model::new(Scripted::new());
         let run = model.alloc(1 << 20);
@@ -211,6 +213,10 @@ mod realloc {
     }
 
     #[test]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "checked blocks have slack, and wait before their memory is reused"
+    )]
     fn gives_back_what_a_run_no_longer_needs() {
         let mut model = Model::with_limit(Scripted::new(), 2);
         let run = model.alloc(115 * FRAME);
@@ -327,6 +333,7 @@ mod zeroed {
     }
 
     #[test]
+    #[cfg_attr(feature = "checked", ignore = "checked memory is filled")]
     fn blocks_in_pages_that_have_just_grown_are_not_cleared() {
         let mut heap = PageSlab::new(Marked(Scripted::new()));
         for len in [10_000, rounds(500_000, 50_000)] {
@@ -399,6 +406,10 @@ mod memory_use {
     }
 
     #[test]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "checked blocks have slack, and wait before their memory is reused"
+    )]
     fn is_one_page_for_a_small_guest() {
         let mut model = Model::new(Scripted::new());
         for _ in 0..20 {
@@ -413,6 +424,10 @@ mod memory_use {
 
     #[test]
     #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "checked blocks have slack, and wait before their memory is reused"
+    )]
     fn of_a_run_is_its_frames_and_no_more() {
         const PAGES: u32 = 32;
         const FRAMES: u32 = PAGES * PAGE / FRAME;
@@ -456,6 +471,10 @@ mod memory_use {
 
     #[test]
     #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "checked blocks have slack, and wait before their memory is reused"
+    )]
     fn of_emptied_slabs_serves_other_lengths() {
         const PAGES: u32 = 8;
         let mut model = Model::with_limit(Scripted::new(), PAGES);
@@ -541,6 +560,10 @@ mod memory_use {
 
     #[test]
     #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "checked blocks have slack, and wait before their memory is reused"
+    )]
     fn stays_the_same_when_the_same_work_is_done_again() {
         for (name, work) in WORKLOADS {
             for order in ORDERS {

@@ -240,6 +240,7 @@ mod limits {
     /// But for what the map would need to grow with the heap.
     #[test]
     #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    #[cfg_attr(feature = "checked", ignore = "checked blocks have slack")]
     fn are_reached_to_nearly_the_last_page() {
         for limit in [1, 2, 3, 5, 8, 17, 200] {
             for len in [16, 1000, 5000] {

@@ -82,6 +82,7 @@ fn alignments_up_to_a_page_are_kept_also_by_realloc() {
 }
 
 #[test]
+#[cfg_attr(feature = "checked", ignore = "checked blocks always move")]
 fn realloc_stays_in_place_where_the_slot_has_room() {
     let ptr = alloc(layout(70, 8), 1);
     // SAFETY: the block is live and has this layout; so in the next lines.

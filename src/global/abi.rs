@@ -34,6 +34,12 @@ pub mod alloc_free {
     pub const LENGTH_MISMATCH: u32 = 2;
     /// The status for [`Error::DoubleFree`].
     pub const DOUBLE_FREE: u32 = 3;
+    /// The status for [`Error::Overflow`].
+    pub const OVERFLOW: u32 = 4;
+    /// The status for [`Error::WriteAfterFree`].
+    pub const WRITE_AFTER_FREE: u32 = 5;
+    /// The status for [`Error::Poisoned`].
+    pub const POISONED: u32 = 6;
 
     /// `__alloc`: allocates `len` bytes, aligned to `align`, a power of two up to 65,536. Returns the pointer, or 0 if
     /// memory is exhausted or the alignment is none of these.
@@ -46,12 +52,48 @@ pub mod alloc_free {
     /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong.
     #[inline]
     pub fn free(ptr: u32, len: u32) -> u32 {
-        match with_heap(|heap| heap.free(ptr, len)) {
+        status(with_heap(|heap| heap.free(ptr, len)))
+    }
+
+    /// The status of a result that is none of an allocation.
+    pub(super) fn status(result: Result<()>) -> u32 {
+        match result {
             Ok(()) => OK,
             Err(Error::LengthMismatch { .. }) => LENGTH_MISMATCH,
             Err(Error::DoubleFree { .. }) => DOUBLE_FREE,
+            Err(Error::Overflow { .. }) => OVERFLOW,
+            Err(Error::WriteAfterFree { .. }) => WRITE_AFTER_FREE,
+            Err(Error::Poisoned) => POISONED,
             Err(_) => INVALID_POINTER,
         }
+    }
+}
+
+/// `__heap_check` and `__heap_leaks`: checked mode, at any time that a host likes, such as before it drops the instance.
+#[cfg(feature = "checked")]
+pub mod checked {
+    use super::*;
+    use crate::GlobalPageSlab;
+
+    static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+
+    /// `__heap_check`: verifies all memory that nobody may write to. Returns [`OK`](alloc_free::OK),
+    /// [`OVERFLOW`](alloc_free::OVERFLOW), [`WRITE_AFTER_FREE`](alloc_free::WRITE_AFTER_FREE) or
+    /// [`POISONED`](alloc_free::POISONED), and writes a report to stderr, where there is one.
+    #[inline]
+    pub fn check() -> u32 {
+        let result = HEAP.check();
+        if let Err(error) = result {
+            report(error);
+        }
+        alloc_free::status(result)
+    }
+
+    /// `__heap_leaks`: how many blocks are live. Writes to stderr, where there is one, how many there are of each size class
+    /// and each tag.
+    #[inline]
+    pub fn leaks() -> u32 {
+        HEAP.report_leaks()
     }
 }
 
@@ -153,6 +195,7 @@ fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Res
 /// | `pageslab::export_abi!(alloc_free);` | `__alloc(len, align) -> ptr`, `__free(ptr, len) -> status` | hosts of plugins: [`abi::alloc_free`](crate::abi::alloc_free) |
 /// | `pageslab::export_abi!(surrealism);` | `__sr_alloc(len) -> ptr`, `__sr_free(ptr, len) -> 1 or 0` | SurrealDB: [`abi::surrealism`](crate::abi::surrealism) |
 /// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
+/// | `pageslab::export_abi!(checked);` | `__heap_check() -> status`, `__heap_leaks() -> count`, with the feature `checked` | hosts that test their guests: `abi::checked` |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 ///
 /// All numbers are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
@@ -190,6 +233,20 @@ macro_rules! export_abi {
             #[unsafe(no_mangle)]
             extern "C" fn __sr_free(ptr: u32, len: u32) -> u32 {
                 $crate::abi::surrealism::free(ptr, len)
+            }
+        };
+    };
+    (checked) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn __heap_check() -> u32 {
+                $crate::abi::checked::check()
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn __heap_leaks() -> u32 {
+                $crate::abi::checked::leaks()
             }
         };
     };

@@ -9,7 +9,8 @@ use core::fmt::{self, Write};
 /// return, and if it unwinds, the program traps instead: no allocator may unwind.
 pub type MisuseHandler = fn(Error) -> !;
 
-/// The [`MisuseHandler`] unless another is set: writes one line with the error to stderr, where there is one, and traps
+/// The [`MisuseHandler`] unless another is set: writes one line with the error to stderr, where there is one (in checked mode
+/// a second, with what is known of the block), and traps
 /// ([`unreachable`][trap] on wasm, `abort` natively). It allocates nothing, but for what the C library of WASI 0.2 may need
 /// when it writes for the first time.
 ///
@@ -22,14 +23,23 @@ pub fn report_and_trap(error: Error) -> ! {
     trap()
 }
 
-/// The line.
+/// The line, and in checked mode another with what is known of the block.
 #[cold]
 #[inline(never)]
 pub(super) fn report(error: Error) {
+    print(format_args!("{error}"));
+    #[cfg(feature = "checked")]
+    if let Some(report) = super::checked::report_of(error) {
+        print(format_args!("{report}"));
+    }
+}
+
+/// Writes a line to stderr, where there is one.
+pub(super) fn print(text: fmt::Arguments) {
     if cfg!(any(target_os = "wasi", unix, windows)) {
         let mut line = Line::default();
         // A line that is too long would end early.
-        let _ = writeln!(line, "pageslab: {error}");
+        let _ = writeln!(line, "pageslab: {text}");
         write_to_stderr(&line.bytes[..line.len]);
     }
 }
@@ -52,14 +62,18 @@ impl Drop for TrapOnUnwind {
 
 /// A line of text that needs no allocation.
 struct Line {
-    bytes: [u8; 192],
+    bytes: [u8; Self::MAX_LEN],
     len: usize,
+}
+
+impl Line {
+    const MAX_LEN: usize = 320;
 }
 
 impl Default for Line {
     fn default() -> Self {
         Self {
-            bytes: [0; 192],
+            bytes: [0; Self::MAX_LEN],
             len: 0,
         }
     }

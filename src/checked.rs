@@ -1,0 +1,395 @@
+//! Checked mode (feature `checked`): finds the guest's writes past the end of a block, and to memory that is free.
+//!
+//! All rests on one invariant, **K1**: memory of the heap that is neither one of a live block's `len` bytes nor metadata is
+//! filled with [`PATTERN`]. New pages are filled, blocks when they are freed, and the places of metadata that moved or
+//! went; and each block has a *slack* of at least [`SLACK`] bytes behind it. A byte that differs was written by somebody
+//! who must not:
+//!
+//! - `free` and `realloc` verify the slack of their block, and refuse it with [`Error::Overflow`];
+//! - `alloc` verifies the memory that it is about to hand out, and refuses that with [`Error::WriteAfterFree`];
+//! - [`PageSlab::check`] verifies everything.
+//!
+//! What was found damaged is *held*: kept as it is, as evidence, and not handed out again. Freed blocks are held for a
+//! while, too: they wait in a *quarantine*, first in and first out, before their memory is reused. What is known of a
+//! block is its [`History`], which lies beside the other metadata; [`PageSlab::report`] tells it.
+//!
+//! Without the feature the constant [`CHECKED`] removes all of it, to the last byte. This file allocates and frees by the
+//! controller's own means, and reads and fills memory that is nobody's.
+
+use crate::controller::PageSlab;
+use crate::invariant::{Checked, ensure};
+use crate::map::{FRAME, Kind};
+use crate::memory::{LinearMemory, PAGE};
+use crate::slab::{SlabPtr, Slot};
+use crate::{Error, Result};
+use core::num::NonZeroU32;
+
+/// Whether the mode is on.
+pub(crate) const CHECKED: bool = cfg!(feature = "checked");
+
+/// The least slack, in bytes.
+pub(crate) const SLACK: u32 = if CHECKED { 8 } else { 0 };
+
+/// What memory that is nobody's is filled with. Odd, so that no aligned pointer is made of it, and no letter.
+pub(crate) const PATTERN: u8 = 0xA5;
+
+/// How many freed blocks wait.
+const MAX_QUARANTINED: usize = 64;
+
+/// A longer slot or run does not wait, so that what waits is bounded.
+const MAX_QUARANTINED_BYTES: u32 = PAGE / 4;
+
+/// What is known of the block that has some memory, or had it last. Nothing, unless the mode is on.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct History([Past; CHECKED as usize]);
+
+/// Who had some memory.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Past {
+    /// The length that was asked for last, or `u32::MAX` if there was no block.
+    pub(crate) len: u32,
+    /// The tag of who allocated it, and of who freed it.
+    pub(crate) allocated_by: u16,
+    pub(crate) freed_by: u16,
+}
+
+impl History {
+    /// That of memory that had no block. Each of its bytes is 0xFF.
+    pub(crate) const NONE: Self = Self::new(Past {
+        len: u32::MAX,
+        allocated_by: u16::MAX,
+        freed_by: u16::MAX,
+    });
+
+    const fn new(past: Past) -> Self {
+        Self([past; _])
+    }
+
+    /// Who had the memory, if anybody had.
+    pub(crate) fn past(&self) -> Option<Past> {
+        self.0.first().copied().filter(|past| past.len != u32::MAX)
+    }
+}
+
+/// What checked mode keeps of a heap.
+///
+/// Invariant **K2**: the blocks in the quarantine are held, and each is in it once.
+pub(crate) struct Checks {
+    /// The pointers of the blocks that wait: a ring, of which the oldest is at `first`.
+    quarantine: [u32; MAX_QUARANTINED],
+    first: usize,
+    count: usize,
+    /// Why the last call returned no block, if not for want of memory.
+    refusal: Option<Error>,
+    /// The tag of the present caller.
+    pub(crate) tag: u16,
+}
+
+impl Checks {
+    pub(crate) const NEW: Self = Self {
+        quarantine: [0; _],
+        first: 0,
+        count: 0,
+        refusal: None,
+        tag: 0,
+    };
+
+    fn quarantined(&self) -> impl Iterator<Item = u32> {
+        (self.first..self.first + self.count).map(|at| self.quarantine[at % MAX_QUARANTINED])
+    }
+
+    /// Puts a block into the quarantine, which has room for it.
+    fn push(&mut self, ptr: u32) {
+        self.quarantine[(self.first + self.count) % MAX_QUARANTINED] = ptr;
+        self.count += 1;
+    }
+
+    /// Takes the oldest block out of the quarantine.
+    fn pop(&mut self) -> Option<u32> {
+        let ptr = self.quarantined().next()?;
+        self.first = (self.first + 1) % MAX_QUARANTINED;
+        self.count -= 1;
+        Some(ptr)
+    }
+}
+
+/// What some memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A live block.
+    Live {
+        /// The length that was asked for, in bytes.
+        len: u32,
+    },
+    /// That of a block that was freed.
+    Freed {
+        /// The length that was asked for, in bytes.
+        len: u32,
+    },
+    /// That of no block, or of none that is remembered.
+    Unused,
+}
+
+/// A slot, a run, or what no block can have.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) ptr: u32,
+    /// Its bytes.
+    pub(crate) room: u32,
+    pub(crate) state: State,
+    pub(crate) history: History,
+}
+
+impl Place {
+    /// Of a slot or a run that is a live block of this length, or else not live.
+    pub(crate) fn new(ptr: u32, room: u32, live: Option<u32>, history: History) -> Self {
+        let state = match (live, history.past()) {
+            (Some(len), _) => State::Live { len },
+            (None, Some(past)) => State::Freed { len: past.len },
+            (None, None) => State::Unused,
+        };
+        Self {
+            ptr,
+            room,
+            state,
+            history,
+        }
+    }
+
+    /// The bytes that are nobody's: where they begin, and how many.
+    pub(crate) fn nobodys(&self) -> (u32, u32) {
+        let used = match self.state {
+            State::Live { len } => len,
+            State::Freed { .. } | State::Unused => 0,
+        };
+        (self.ptr + used, self.room - used)
+    }
+}
+
+/// The first byte that does not have the pattern.
+fn first_change(bytes: &[u8]) -> Option<usize> {
+    // Sixteen at a time, since mostly there is none.
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let filled = chunks.iter().take_while(|chunk| **chunk == [PATTERN; 16]);
+    let from = filled.count() * 16;
+    let change = bytes[from..].iter().position(|&byte| byte != PATTERN)?;
+    Some(from + change)
+}
+
+/// What the controller does instead, if the mode is on.
+impl<M: LinearMemory> PageSlab<M> {
+    fn checks(&self) -> &Checks {
+        &self.checks.as_slice()[0]
+    }
+
+    pub(crate) fn checks_mut(&mut self) -> &mut Checks {
+        &mut self.checks.as_mut_slice()[0]
+    }
+
+    pub(crate) fn alloc_checked(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        let ptr = match self.alloc_raw(len, align) {
+            Some(ptr) => ptr,
+            None => {
+                // What is freed need not wait any longer if there is no other memory.
+                while self.release_oldest() {}
+                self.alloc_raw(len, align)?
+            }
+        };
+        let place = self.place_at(ptr.get());
+        if let Some(at) = self.first_change(place.ptr, place.room) {
+            self.hold(&place);
+            self.checks_mut().refusal = Some(Error::WriteAfterFree { ptr: place.ptr, at });
+            return None;
+        }
+        let past = Past {
+            len,
+            allocated_by: self.checks().tag,
+            freed_by: 0,
+        };
+        self.set_history(place.ptr, past);
+        Some(ptr)
+    }
+
+    /// Why the last call returned no block, if not for want of memory.
+    pub(crate) fn take_refusal(&mut self) -> Option<Error> {
+        self.checks_mut().refusal.take()
+    }
+
+    pub(crate) fn free_checked(&mut self, ptr: u32, len: u32) -> bool {
+        if !self.is_live(ptr, len) || self.overflow(ptr).is_some() {
+            return false;
+        }
+        let place = self.place_at(ptr);
+        fill(self.runs.memory(), ptr, len as usize);
+        let past = Past {
+            len,
+            allocated_by: place.history.past().map_or(0, |past| past.allocated_by),
+            freed_by: self.checks().tag,
+        };
+        self.set_history(ptr, past);
+        self.hold(&self.place_at(ptr));
+        if place.room > MAX_QUARANTINED_BYTES {
+            self.release(ptr);
+            return true;
+        }
+        if self.checks().count == MAX_QUARANTINED {
+            self.release_oldest();
+        }
+        self.checks_mut().push(ptr);
+        true
+    }
+
+    /// Moves the block in any case, so that those who still use the old pointer are found out; but where there is no memory
+    /// to move to, a block that fits may stay.
+    pub(crate) fn realloc_checked(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Result<u32> {
+        if !self.is_live(ptr, old_len) || self.overflow(ptr).is_some() {
+            return Err(self.fault(ptr, old_len));
+        }
+        if let Some(new) = self.alloc_checked(new_len, align) {
+            self.copy(ptr, new.get(), old_len.min(new_len));
+            self.free_checked(ptr, old_len);
+            return Ok(new.get());
+        }
+        let refusal = self.refusal(new_len);
+        let place = self.place_at(ptr);
+        if new_len > place.room - SLACK || !matches!(refusal, Error::OutOfMemory { .. }) {
+            return Err(refusal);
+        }
+        if new_len < old_len {
+            fill(
+                self.runs.memory(),
+                ptr + new_len,
+                (old_len - new_len) as usize,
+            );
+        }
+        self.set_len(ptr, new_len);
+        Ok(ptr)
+    }
+
+    /// The first byte behind this live block that somebody wrote to, counted from its pointer.
+    pub(crate) fn overflow(&self, ptr: u32) -> Option<u32> {
+        let (start, len) = self.place_at(ptr).nobodys();
+        Some(start - ptr + self.first_change(start, len)?)
+    }
+
+    /// Takes the oldest block out of the quarantine, if there is one.
+    fn release_oldest(&mut self) -> bool {
+        let oldest = self.checks_mut().pop();
+        oldest.map(|ptr| self.release(ptr)).is_some()
+    }
+
+    /// Keeps the memory of a block, which is live, from being handed out again.
+    fn hold(&mut self, place: &Place) {
+        let was_freed = place.history.past().is_some();
+        let slab = self.slab_of(place.ptr);
+        if slab.is_empty() {
+            let frame = self.runs.map().own_frame_of(place.ptr);
+            self.runs.map_mut().entry_mut(frame).tag.hold(was_freed);
+        } else {
+            slab.hold(slab.slot_of(place.ptr), was_freed);
+        }
+    }
+
+    fn is_held(&self, ptr: u32) -> bool {
+        let slab = self.slab_of(ptr);
+        if slab.is_empty() {
+            let map = self.runs.map();
+            map.entry(map.own_frame_of(ptr)).tag.is(Kind::Held)
+        } else {
+            slab.is_held(slab.slot_of(ptr))
+        }
+    }
+
+    /// Sets the length of a live block, which has room for it.
+    fn set_len(&mut self, ptr: u32, len: u32) {
+        let slab = self.slab_of(ptr);
+        if slab.is_empty() {
+            let frame = self.runs.map().own_frame_of(ptr);
+            self.runs.map_mut().entry_mut(frame).next = len;
+        } else {
+            slab.set_len(slab.slot_of(ptr), len);
+        }
+    }
+
+    fn set_history(&mut self, ptr: u32, past: Past) {
+        let slab = self.slab_of(ptr);
+        if slab.is_empty() {
+            let frame = self.runs.map().own_frame_of(ptr);
+            self.runs.map_mut().entry_mut(frame).history = History::new(past);
+        } else {
+            slab.set_history(slab.slot_of(ptr), History::new(past));
+        }
+    }
+
+    /// Checks K1, but for live blocks and others' writes, and K2.
+    pub(crate) fn invariants_of_checks(&self) -> Checked {
+        for checks in &self.checks {
+            ensure(
+                checks.quarantined().all(|ptr| self.is_held(ptr)),
+                "K2: what is in the quarantine is not held",
+            )?;
+            let once = |ptr| checks.quarantined().filter(|&other| other == ptr).count() == 1;
+            ensure(
+                checks.quarantined().all(once),
+                "K2: a block is in the quarantine twice",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The slot or the run that begins at `ptr`, where there is one.
+    fn place_at(&self, ptr: u32) -> Place {
+        let slab = self.slab_of(ptr);
+        if slab.is_empty() {
+            self.place_of_run(self.runs.map().own_frame_of(ptr))
+        } else {
+            self.place_of_slot(slab, slab.slot_of(ptr))
+        }
+    }
+
+    pub(crate) fn place_of_slot(&self, slab: SlabPtr, slot: u32) -> Place {
+        let live = match slab.slot(slot) {
+            Slot::Live { len } => Some(len),
+            Slot::Freed | Slot::Fresh => None,
+        };
+        Place::new(slab.ptr(slot), slab.slot_size(), live, slab.history(slot))
+    }
+
+    pub(crate) fn place_of_run(&self, head: u32) -> Place {
+        let map = self.runs.map();
+        let entry = map.entry(head);
+        let live = entry.tag.is(Kind::Live).then_some(entry.next);
+        Place::new(
+            map.offset(head),
+            entry.tag.frames() * FRAME,
+            live,
+            entry.history,
+        )
+    }
+
+    pub(crate) fn first_change(&self, ptr: u32, len: u32) -> Option<u32> {
+        first_change(self.unowned(ptr, len)).map(|at| at as u32)
+    }
+
+    pub(crate) fn unowned(&self, ptr: u32, len: u32) -> &[u8] {
+        // SAFETY: callers name bytes of a place that are nobody's. They were filled (K1), and nobody may have a reference to
+        // them.
+        unsafe { core::slice::from_raw_parts(self.runs.memory().address(ptr), len as usize) }
+    }
+}
+
+/// Fills memory that is nobody's, if the mode is on.
+pub(crate) fn fill<M: LinearMemory>(memory: &M, ptr: u32, len: usize) {
+    if CHECKED {
+        // SAFETY: callers name memory of their heap that is no metadata and no live block's, or not any more.
+        unsafe { memory.address(ptr).write_bytes(PATTERN, len) };
+    }
+}

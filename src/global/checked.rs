@@ -1,0 +1,75 @@
+//! Checked mode of the module's heap: what it has found, and what is live. Reads the heap, a piece at a time, so that it is
+//! unlocked while something is printed: who prints may allocate.
+
+use super::{GlobalPageSlab, misuse, with_heap};
+use crate::{Error, Report, Result, Usage};
+
+/// Checked mode (feature `checked`).
+impl GlobalPageSlab {
+    /// As [`PageSlab::set_tag`]: of the heap, and so of all threads.
+    pub fn set_tag(&self, tag: u16) -> u16 {
+        with_heap(|heap| heap.set_tag(tag))
+    }
+
+    /// As [`PageSlab::check`].
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn check(&self) -> Result<()> {
+        with_heap(|heap| heap.check())
+    }
+
+    /// As [`PageSlab::report`], of the slot or the run that holds the byte at this address.
+    pub fn report(&self, address: *mut u8) -> Option<Report> {
+        with_heap(|heap| heap.report(heap.offset_of(address)))
+    }
+
+    /// As [`PageSlab::usage`]: what is live, by size class and by tag.
+    ///
+    /// ```
+    /// # #[cfg(feature = "checked")] {
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// ALLOCATOR.set_tag(7);
+    /// let numbers = vec![1u8; 40];
+    /// ALLOCATOR.set_tag(0);
+    /// let of_7 = ALLOCATOR.usage().find(|usage| usage.tag == 7).unwrap();
+    /// assert_eq!((of_7.blocks, of_7.bytes), (1, 40));
+    /// # drop(numbers);
+    /// # }
+    /// ```
+    pub fn usage(&self) -> impl Iterator<Item = Usage> {
+        let first = with_heap(|heap| heap.next_usage(None));
+        core::iter::successors(first, |last| with_heap(|heap| heap.next_usage(Some(*last))))
+    }
+
+    /// Writes a line for each [`Usage`] to stderr, where there is one, and returns how many blocks are live: what leaks, at the
+    /// end of a program or of a request.
+    pub fn report_leaks(&self) -> u32 {
+        let mut blocks = 0;
+        for usage in self.usage() {
+            misuse::print(format_args!("{usage}"));
+            blocks += usage.blocks;
+        }
+        blocks
+    }
+}
+
+/// What is known of the memory of which an error speaks.
+pub(super) fn report_of(error: Error) -> Option<Report> {
+    let ptr = match error {
+        Error::InvalidPointer { ptr }
+        | Error::LengthMismatch { ptr, .. }
+        | Error::DoubleFree { ptr, .. }
+        | Error::Overflow { ptr, .. }
+        | Error::WriteAfterFree { ptr, .. } => ptr,
+        Error::OutOfMemory { .. } | Error::InvalidAlignment { .. } | Error::Poisoned => {
+            return None;
+        }
+    };
+    with_heap(|heap| heap.report(ptr))
+}

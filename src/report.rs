@@ -1,0 +1,356 @@
+//! What checked mode tells: of a block, of damage, and of what is live. Reads the heap, and changes nothing.
+//!
+//! Nothing here allocates, since it could only do so from the heap that it looks at.
+
+use crate::checked::{History, PATTERN, Place, State};
+use crate::controller::PageSlab;
+use crate::map::{FRAME, Kind};
+use crate::memory::LinearMemory;
+use crate::{Error, Result};
+use core::fmt;
+
+/// What is known of a slot, of a run of frames, or of memory beside them. It is made to be printed:
+///
+/// ```
+/// # #[cfg(all(unix, feature = "checked"))] {
+/// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, ReservedMemory};
+///
+/// let mut heap = PageSlab::new(ReservedMemory::new(16));
+/// heap.set_tag(7);
+/// let ptr = heap.alloc(20)?;
+/// // SAFETY: the byte is the heap's, and nobody has a reference to it.
+/// unsafe { heap.memory().address(ptr + 20).write(b'!') };
+///
+/// assert_eq!(heap.free(ptr, 20), Err(Error::Overflow { ptr, len: 20, at: 20 }));
+/// let report = heap.report(ptr).unwrap();
+/// assert_eq!(
+///     report.to_string(),
+///     format!("overflow: {ptr:#x}, live, 20 bytes asked for, in a slot of 32, allocated by tag 7; 1 byte was written, at 20: 21"),
+/// );
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Where the slot or the run begins: the pointer of its block.
+    pub ptr: u32,
+    /// The bytes of the slot or the run.
+    pub room: u32,
+    /// Whether it is a slot.
+    pub is_slot: bool,
+    /// What the memory is.
+    pub state: State,
+    /// The tag of who allocated the block, or 0.
+    pub allocated_by: u16,
+    /// The tag of who freed the block, or 0.
+    pub freed_by: u16,
+    /// What was written where nobody may write.
+    pub damage: Option<Damage>,
+}
+
+/// Bytes that were written by somebody who must not. Their places are counted from the block's pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The first that differs from what it should be.
+    pub first: u32,
+    /// The last that differs.
+    pub last: u32,
+    /// How many differ.
+    pub count: u32,
+    /// What there is now, from the first on: up to [`SHOWN`](Self::SHOWN) bytes, as many as there are up to the last.
+    pub bytes: [u8; Self::SHOWN],
+}
+
+impl Damage {
+    /// How many of the bytes are shown.
+    pub const SHOWN: usize = 8;
+
+    /// What differs among these bytes, which begin `at` bytes behind the block's pointer.
+    fn of(bytes: &[u8], at: u32) -> Option<Self> {
+        let is_changed = |&byte: &u8| byte != PATTERN;
+        let first = bytes.iter().position(is_changed)?;
+        let last = bytes.iter().rposition(is_changed)?;
+        let mut shown = [0; Self::SHOWN];
+        for (shown, byte) in shown.iter_mut().zip(&bytes[first..=last]) {
+            *shown = *byte;
+        }
+        Some(Self {
+            first: at + first as u32,
+            last: at + last as u32,
+            count: bytes.iter().filter(|byte| is_changed(byte)).count() as u32,
+            bytes: shown,
+        })
+    }
+
+    /// The bytes that are shown.
+    fn shown(&self) -> &[u8] {
+        let len = (self.last - self.first) as usize + 1;
+        &self.bytes[..len.min(Self::SHOWN)]
+    }
+}
+
+impl Report {
+    /// The error that the damage is, if there is any.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        let (ptr, at) = (self.ptr, self.damage?.first);
+        Some(match self.state {
+            State::Live { len } => Error::Overflow { ptr, len, at },
+            State::Freed { .. } | State::Unused => Error::WriteAfterFree { ptr, at },
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error() {
+            Some(Error::Overflow { .. }) => f.write_str("overflow: ")?,
+            Some(_) => f.write_str("write after free: ")?,
+            None => (),
+        }
+        let Self { ptr, room, .. } = self;
+        let kind = if self.is_slot { "slot" } else { "run" };
+        match self.state {
+            State::Live { len } => {
+                write!(
+                    f,
+                    "{ptr:#x}, live, {len} bytes asked for, in a {kind} of {room}"
+                )?;
+            }
+            State::Freed { len } => {
+                write!(
+                    f,
+                    "{ptr:#x}, freed, {len} bytes asked for, in a {kind} of {room}"
+                )?;
+            }
+            State::Unused => write!(f, "{ptr:#x}, unused, {room} bytes")?,
+        }
+        for (what, tag) in [("allocated", self.allocated_by), ("freed", self.freed_by)] {
+            if tag != 0 {
+                write!(f, ", {what} by tag {tag}")?;
+            }
+        }
+        let Some(damage) = self.damage else {
+            return Ok(());
+        };
+        match damage {
+            Damage {
+                first, count: 1, ..
+            } => write!(f, "; 1 byte was written, at {first}:")?,
+            Damage {
+                first, last, count, ..
+            } => {
+                write!(f, "; {count} bytes were written, from {first} to {last}:")?;
+            }
+        }
+        for byte in damage.shown() {
+            write!(f, " {byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The live blocks of one size class and one tag. Made to be printed:
+///
+/// ```
+/// # #[cfg(all(unix, feature = "checked"))] {
+/// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+///
+/// let mut heap = PageSlab::new(ReservedMemory::new(16));
+/// heap.alloc(20)?;
+/// heap.set_tag(7);
+/// heap.alloc(21)?;
+/// heap.alloc(22)?;
+/// heap.alloc(100_000)?;
+/// let usage: Vec<_> = heap.usage().map(|usage| usage.to_string()).collect();
+/// assert_eq!(usage, [
+///     "1 live block of 20 bytes, in slots of 32",
+///     "2 live blocks of 43 bytes, in slots of 32, allocated by tag 7",
+///     "1 live block of 100000 bytes, in runs, allocated by tag 7",
+/// ]);
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The bytes of a slot of the class, or `None` for all runs.
+    pub slot: Option<u32>,
+    /// The tag of who allocated the blocks, or 0.
+    pub tag: u16,
+    /// How many blocks there are.
+    pub blocks: u32,
+    /// The sum of the lengths that were asked for.
+    pub bytes: u64,
+}
+
+impl Usage {
+    /// What comes first has the smaller of these: slots by size, then runs; and then by tag.
+    pub(crate) fn key(&self) -> (u32, u16) {
+        (self.slot.unwrap_or(u32::MAX), self.tag)
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { blocks, bytes, .. } = self;
+        let plural = if *blocks == 1 { "" } else { "s" };
+        write!(f, "{blocks} live block{plural} of {bytes} bytes, in ")?;
+        match self.slot {
+            Some(slot) => write!(f, "slots of {slot}")?,
+            None => f.write_str("runs")?,
+        }
+        if self.tag != 0 {
+            write!(f, ", allocated by tag {}", self.tag)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checked mode (feature `checked`).
+impl<M: LinearMemory> PageSlab<M> {
+    /// Sets the tag of the present caller, and returns the one before. Blocks remember the tags of who allocated and who
+    /// freed them; 0, the first tag, is nobody's. What they stand for is the guest's choice: a part of it, a request.
+    pub fn set_tag(&mut self, tag: u16) -> u16 {
+        core::mem::replace(&mut self.checks_mut().tag, tag)
+    }
+
+    /// Verifies all memory that nobody may write to: behind each live block, in what was freed, in what was never handed out,
+    /// and in front of metadata. Takes time with the size of the heap.
+    ///
+    /// ```
+    /// # #[cfg(all(unix, feature = "checked"))] {
+    /// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let ptr = heap.alloc(20)?;
+    /// heap.free(ptr, 20)?;
+    /// assert_eq!(heap.check(), Ok(()));
+    /// // SAFETY: the byte is the heap's, and nobody has a reference to it.
+    /// unsafe { heap.memory().address(ptr + 3).write(b'!') };
+    /// assert_eq!(heap.check(), Err(Error::WriteAfterFree { ptr, at: 3 }));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Overflow`] or [`Error::WriteAfterFree`], the first that there is; [`damage`](Self::damage) has all of them. Or
+    /// [`Error::Poisoned`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_changing {
+            return Err(Error::Poisoned);
+        }
+        match self.damage().find_map(|report| report.error()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Whatever [`check`](Self::check) finds, in the order of addresses.
+    pub fn damage(&self) -> impl Iterator<Item = Report> {
+        self.places()
+            .map(|place| self.report_of(&place))
+            .filter(|report| report.damage.is_some())
+    }
+
+    /// What is known of the slot or the run that holds the byte at `ptr`. `None` if none does.
+    pub fn report(&self, ptr: u32) -> Option<Report> {
+        self.place_around(ptr).map(|place| self.report_of(&place))
+    }
+
+    /// What is live, by size class and by tag.
+    pub fn usage(&self) -> impl Iterator<Item = Usage> {
+        core::iter::successors(self.next_usage(None), |last| self.next_usage(Some(*last)))
+    }
+
+    /// The first [`Usage`] behind this one.
+    pub(crate) fn next_usage(&self, last: Option<Usage>) -> Option<Usage> {
+        let live = || self.places().filter_map(|place| self.usage_of(&place));
+        let key = live()
+            .map(|usage| usage.key())
+            .filter(|&key| last.is_none_or(|last| last.key() < key))
+            .min()?;
+        live()
+            .filter(|usage| usage.key() == key)
+            .reduce(|all, one| Usage {
+                blocks: all.blocks + one.blocks,
+                bytes: all.bytes + one.bytes,
+                ..all
+            })
+    }
+
+    fn report_of(&self, place: &Place) -> Report {
+        let past = place.history.past();
+        let (start, len) = place.nobodys();
+        Report {
+            ptr: place.ptr,
+            room: place.room,
+            is_slot: self.is_slot(place),
+            state: place.state,
+            allocated_by: past.map_or(0, |past| past.allocated_by),
+            freed_by: past.map_or(0, |past| past.freed_by),
+            damage: Damage::of(self.unowned(start, len), start - place.ptr),
+        }
+    }
+
+    /// The usage of one block, if it is live.
+    fn usage_of(&self, place: &Place) -> Option<Usage> {
+        let State::Live { len } = place.state else {
+            return None;
+        };
+        Some(Usage {
+            slot: self.is_slot(place).then_some(place.room),
+            tag: place.history.past().map_or(0, |past| past.allocated_by),
+            blocks: 1,
+            bytes: len.into(),
+        })
+    }
+
+    fn is_slot(&self, place: &Place) -> bool {
+        !self.slab_of(place.ptr).is_empty()
+    }
+
+    /// The slot or the run that holds the byte at `ptr`, if any does.
+    fn place_around(&self, ptr: u32) -> Option<Place> {
+        let slab = self.slab_of(ptr);
+        if !slab.is_empty() {
+            let slot = slab.slot_of(ptr);
+            return (slot < slab.slots()).then(|| self.place_of_slot(slab, slot));
+        }
+        let frame = self.run_around(ptr)?;
+        let kind = self.runs.map().entry(frame).tag.kind();
+        let is_blocks = !matches!(kind, Kind::Internal | Kind::Foreign);
+        is_blocks.then(|| self.place_of_run(frame))
+    }
+
+    /// All memory of the heap but metadata, in order.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.tiles().flat_map(move |(head, kind, frames)| {
+            let map = self.runs.map();
+            let (start, slab) = (map.offset(head), map.entry(head).slab);
+            let (slots, alone) = if !slab.is_empty() {
+                let used = slab.slots() * slab.slot_size();
+                (
+                    slab.slots(),
+                    Some(unused(start + used, frames * FRAME - used)),
+                )
+            } else if kind == Kind::Internal {
+                // The guard in front of metadata.
+                (0, Some(unused(start, FRAME)))
+            } else {
+                (0, (kind != Kind::Foreign).then(|| self.place_of_run(head)))
+            };
+            (0..slots)
+                .map(move |slot| self.place_of_slot(slab, slot))
+                .chain(alone)
+        })
+    }
+}
+
+/// Memory in which no block can be.
+fn unused(ptr: u32, room: u32) -> Place {
+    Place::new(ptr, room, None, History::NONE)
+}
