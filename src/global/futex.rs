@@ -36,7 +36,9 @@ mod platform {
 
 /// A semaphore of wasi-libc, which waits by `memory.atomic.wait32`: stable Rust has the instruction nowhere else.
 ///
-/// There is one semaphore for the one lock, and it is used as an event: at most one wake-up is kept in it.
+/// There is one semaphore for the one lock, and it is used as an event: a wake-up is kept in it for whoever waits next,
+/// and more than one only if threads give the lock up at once. None is lost, since atomic operations of WebAssembly are
+/// seen in one order by all: `checks/lock` tries this code.
 #[cfg(all(target_os = "wasi", not(feature = "spin")))]
 mod platform {
     use super::AtomicU32;

@@ -1,7 +1,9 @@
 //! A model of wasi-libc's semaphore, for the one that `src/global/futex.rs` has.
 //!
-//! The atomic operations of the C library on its value are full barriers, as all of WebAssembly's are; only
-//! `sem_getvalue` is a plain load. Loom has that strength in fences, not in operations.
+//! The C library's atomic operations on its value are full barriers, as all of WebAssembly's are; only `sem_getvalue` is
+//! a plain load. Loom has that strength in fences, not in operations. Were they no more than acquire and release, a
+//! thread that gives the lock up could see the word of one that waits for a second time, and still the value from before
+//! its first: the wake-up would be lost.
 
 use loom::lazy_static;
 use loom::sync::atomic::{AtomicU32, Ordering, fence};

@@ -57,7 +57,7 @@ macro_rules! event {
 }
 
 event!(event, "event");
-event!(event_without_fence, "without_fence");
+event!(event_with_weaker_fence, "weaker_fence");
 event!(event_that_keeps_none, "keeps_none");
 
 /// Nothing to wait in: the thread looks again when others have got on.

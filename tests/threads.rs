@@ -1,0 +1,37 @@
+//! Many threads on the module's heap, natively: the scenarios of the guest with threads, whose blocks notice when what
+//! is in them changes. The sanitizers run these, too.
+
+#![cfg(not(any(miri, target_arch = "wasm32")))]
+
+#[path = "../wasm-tests/guests/threads/src/block.rs"]
+mod block;
+#[path = "support/random.rs"]
+#[allow(dead_code, reason = "threads pick nothing")]
+mod random;
+#[path = "../wasm-tests/guests/threads/src/scenarios.rs"]
+mod scenarios;
+
+use pageslab::GlobalPageSlab;
+
+#[global_allocator]
+static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+
+/// One test, so that nobody else allocates: all blocks of the threads must be free again.
+#[test]
+fn blocks_keep_their_bytes_whichever_thread_has_them() {
+    // What threads leave for those after them is there from the first time on.
+    run("passing", 2, 0, 1);
+    for (scenario, steps) in [("apart", 10_000), ("passing", 10_000), ("crowd", 10_000)] {
+        for (seed, threads) in [1, 2, 3, 8].into_iter().enumerate() {
+            let live = ALLOCATOR.live();
+            run(scenario, threads, seed as u64, steps);
+            let left = ALLOCATOR.live();
+            assert_eq!(left, live, "{scenario}: {threads} threads have freed all");
+        }
+    }
+}
+
+fn run(scenario: &str, threads: usize, seed: u64, steps: usize) {
+    scenarios::named(scenario)(threads, seed, steps);
+    ALLOCATOR.check_invariants();
+}
