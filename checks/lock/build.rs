@@ -25,7 +25,10 @@ const BROKEN_LOCKS: [(&str, &[Change]); 8] = [
     ),
     (
         "acquired_relaxed_after_waiting",
-        &[("CONTENDED, Ordering::Acquire", "CONTENDED, Ordering::Relaxed")],
+        &[(
+            "CONTENDED, Ordering::Acquire",
+            "CONTENDED, Ordering::Relaxed",
+        )],
     ),
     (
         "released_relaxed",
@@ -52,7 +55,10 @@ const BROKEN_LOCKS: [(&str, &[Change]); 8] = [
     ("wakes_nobody", &[("futex::wake_one(&self.0.0);", "")]),
     (
         "wakes_where_nobody_waits",
-        &[("Ordering::Release) == CONTENDED", "Ordering::Release) == HELD")],
+        &[(
+            "Ordering::Release) == CONTENDED",
+            "Ordering::Release) == HELD",
+        )],
     ),
 ];
 
@@ -124,7 +130,9 @@ impl Source {
     fn with_all(&self, changes: &[Change]) -> Self {
         changes
             .iter()
-            .fold(self.of(self.text.clone()), |source, &change| source.with(change))
+            .fold(self.of(self.text.clone()), |source, &change| {
+                source.with(change)
+            })
     }
 
     /// Leaves out what begins and ends like this.
@@ -140,8 +148,12 @@ impl Source {
 
     /// What is before and behind a text that must be there.
     fn split<'a>(&self, text: &'a str, at: &str) -> (&'a str, &'a str) {
-        text.split_once(at)
-            .unwrap_or_else(|| panic!("{} has no {at:?} any more: see what took its place", self.path))
+        text.split_once(at).unwrap_or_else(|| {
+            panic!(
+                "{} has no {at:?} any more: see what took its place",
+                self.path
+            )
+        })
     }
 
     fn write(&self, name: &str) {
