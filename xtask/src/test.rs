@@ -1,6 +1,6 @@
 //! All tests.
 
-use crate::{setup, step, suites};
+use crate::{exhaustive, setup, step, suites};
 use anyhow::Result;
 use std::process::Command;
 
@@ -80,6 +80,7 @@ pub fn run() -> Result<()> {
         &mut step::cargo(&["test", "--release", "--package", "pageslab-c"]),
     )?;
     suites::run()?;
+    exhaustive::run()?;
     compile_elsewhere()?;
     if setup::miri() {
         // The suite's other files take Miri many minutes each.
