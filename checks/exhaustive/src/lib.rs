@@ -76,8 +76,16 @@ impl<'a> Explorer<'a> {
         }
         self.count.pages = self.count.pages.max(state.pages());
         if let Err(defect) = state.check() {
-            panic!("{defect}, after {:?}", self.path);
+            panic!("{defect}");
         }
         true
+    }
+}
+
+impl Drop for Explorer<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("after {:?}", self.path);
+        }
     }
 }
