@@ -28,8 +28,14 @@ const MAX_EMPTY: u32 = GEOMETRY.max_empty;
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
 
+/// Whether what lies behind a block must not get into another's slack: a pattern, or what is to be erased.
+const COPIES_EXACTLY: bool = CHECKED || ZEROES;
+
 /// What is copied at a time: of any contents, initialized or not.
 type Copied = [MaybeUninit<u64>; 2];
+
+/// Whether freed bytes are overwritten with zeros. (In checked mode they are, with its pattern.)
+const ZEROES: bool = cfg!(feature = "zero-on-free");
 
 /// Whether a slice of Rust's, or an object of C's, may be this long: on wasm32 not from 2^31 bytes on.
 const fn is_slice_len(len: u32) -> bool {
@@ -730,7 +736,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Overwrites bytes of a block that is freed, or of which they are no longer a part, if that is asked for.
     #[inline(always)]
     fn erase(&self, ptr: u32, len: u32) {
-        if cfg!(feature = "zero-on-free") {
+        if ZEROES {
             // SAFETY: callers name bytes of a live block, which its owner gives back.
             unsafe { self.address(ptr).write_bytes(0, len as usize) };
         }
@@ -995,13 +1001,13 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Copies the first bytes of one live allocation to another, and perhaps a few more that neither uses: blocks
-    /// have room for whole granules. (In checked mode none, since these have a pattern.)
+    /// have room for whole granules.
     pub(crate) fn copy(&self, from: u32, to: u32, len: u32) {
         let (mut from, mut to) = (self.address(from), self.address(to));
         // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
         // Slots and runs are aligned to granules and whole numbers of them, so the last granule is within both.
         unsafe {
-            if CHECKED || len > MAX_COPIED {
+            if COPIES_EXACTLY || len > MAX_COPIED {
                 to.copy_from_nonoverlapping(from, len as usize);
                 return;
             }

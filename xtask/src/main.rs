@@ -2,6 +2,7 @@
 //! crates' tests with pageslab as their allocator, or all benchmarks with their report.
 
 mod bench;
+mod exhaustive;
 mod setup;
 mod step;
 mod suites;
@@ -19,6 +20,8 @@ enum Command {
     Test,
     /// Run the tests of well-known crates from crates.io on wasm32 under wasmtime, with pageslab as their allocator
     Suites,
+    /// Try every short sequence of operations on a heap of tiny geometry
+    Exhaustive,
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
@@ -27,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Test => test::run(),
         Command::Suites => suites::run(),
+        Command::Exhaustive => exhaustive::run(),
         Command::Bench(options) => bench::run(&options),
     }
 }

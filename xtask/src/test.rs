@@ -1,7 +1,8 @@
 //! All tests.
 
-use crate::{setup, step, suites};
+use crate::{exhaustive, setup, step, suites};
 use anyhow::Result;
+use std::process::Command;
 
 /// The targets of guests that the tests build.
 const GUEST_TARGETS: [&str; 4] = [
@@ -17,6 +18,28 @@ const OTHER_SYSTEMS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-msv
 /// The features under test. `surrealism` is tested in guests, which need more.
 const FEATURES: &str = "allocator-api2";
 
+/// Features that change what the allocator does, and the files of tests that say whether it still does what it must.
+const MODES: [(&str, &[&str]); 2] = [
+    (
+        "checked",
+        &[
+            "allocator_api",
+            "boundaries",
+            "checked",
+            "controller",
+            "exhaustion",
+            "global",
+            "misuse",
+            "misuse_handler",
+            "model",
+        ],
+    ),
+    (
+        "zero-on-free",
+        &["controller", "misuse", "model", "zero_on_free"],
+    ),
+];
+
 /// Linear memory for the tests that fill it, in pages: 256 MiB. The host then refuses `memory.grow` long before 4 GiB.
 const SMALL_MEMORY: &str = "4096";
 
@@ -26,7 +49,19 @@ pub fn run() -> Result<()> {
         "tests, native",
         &mut step::cargo(&["test", "--features", FEATURES]),
     )?;
+    for (mode, tests) in MODES {
+        step::run(
+            &format!("tests of {mode}, native"),
+            &mut of_mode(mode, tests),
+        )?;
+    }
     setup::runner()?;
+    for (mode, tests) in MODES {
+        step::run(
+            &format!("tests of {mode}, wasm32-wasip1 under wasmtime"),
+            of_mode(mode, tests).args(["--target", "wasm32-wasip1"]),
+        )?;
+    }
     step::run(
         "tests, wasm32-wasip1 under wasmtime",
         &mut step::cargo(&["test", "--features", FEATURES, "--target", "wasm32-wasip1"]),
@@ -45,6 +80,7 @@ pub fn run() -> Result<()> {
         &mut step::cargo(&["test", "--release", "--package", "pageslab-c"]),
     )?;
     suites::run()?;
+    exhaustive::run()?;
     compile_elsewhere()?;
     if setup::miri() {
         // The suite's other files take Miri many minutes each.
@@ -56,6 +92,16 @@ pub fn run() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The tests of a mode.
+fn of_mode(mode: &str, tests: &[&str]) -> Command {
+    let features = format!("{FEATURES},{mode}");
+    let mut cargo = step::cargo(&["test", "--features", &features]);
+    for test in tests {
+        cargo.args(["--test", test]);
+    }
+    cargo
 }
 
 /// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.
