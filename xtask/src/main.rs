@@ -3,6 +3,7 @@
 
 mod bench;
 mod exhaustive;
+mod sanitize;
 mod setup;
 mod step;
 mod suites;
@@ -22,6 +23,8 @@ enum Command {
     Suites,
     /// Try every short sequence of operations on a heap of tiny geometry
     Exhaustive,
+    /// Run the native tests under the address sanitizer, and those with threads under the thread sanitizer
+    Sanitize,
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test => test::run(),
         Command::Suites => suites::run(),
         Command::Exhaustive => exhaustive::run(),
+        Command::Sanitize => sanitize::run(),
         Command::Bench(options) => bench::run(&options),
     }
 }
