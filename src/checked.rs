@@ -376,13 +376,22 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     pub(crate) fn first_change(&self, ptr: u32, len: u32) -> Option<u32> {
-        first_change(self.unowned(ptr, len)).map(|at| at as u32)
+        self.unowned(ptr, len).find_map(|(at, bytes)| {
+            let change = first_change(bytes)?;
+            Some(at + change as u32)
+        })
     }
 
-    pub(crate) fn unowned(&self, ptr: u32, len: u32) -> &[u8] {
-        // SAFETY: callers name bytes of a place that are nobody's. They were filled (K1), and nobody may have a reference to
-        // them.
-        unsafe { core::slice::from_raw_parts(self.runs.memory().address(ptr), len as usize) }
+    /// Bytes of a place that are nobody's, in pieces, since all of them may be more than a slice can have; and where in them
+    /// each piece begins.
+    pub(crate) fn unowned(&self, ptr: u32, len: u32) -> impl Iterator<Item = (u32, &[u8])> {
+        (0..len).step_by(PAGE as usize).map(move |at| {
+            let address = self.runs.memory().address(ptr + at);
+            let piece = (len - at).min(PAGE) as usize;
+            // SAFETY: callers name bytes of a place that are nobody's. They were filled (K1), and nobody may have a reference
+            // to them.
+            (at, unsafe { core::slice::from_raw_parts(address, piece) })
+        })
     }
 }
 

@@ -67,21 +67,20 @@ impl Damage {
     /// How many of the bytes are shown.
     pub const SHOWN: usize = 8;
 
-    /// What differs among these bytes, which begin `at` bytes behind the block's pointer.
-    fn of(bytes: &[u8], at: u32) -> Option<Self> {
-        let is_changed = |&byte: &u8| byte != PATTERN;
-        let first = bytes.iter().position(is_changed)?;
-        let last = bytes.iter().rposition(is_changed)?;
-        let mut shown = [0; Self::SHOWN];
-        for (shown, byte) in shown.iter_mut().zip(&bytes[first..=last]) {
-            *shown = *byte;
+    /// A byte that differs.
+    fn note(damage: Option<Self>, at: u32, byte: u8) -> Self {
+        let mut damage = damage.unwrap_or(Self {
+            first: at,
+            last: at,
+            count: 0,
+            bytes: [PATTERN; Self::SHOWN],
+        });
+        damage.last = at;
+        damage.count += 1;
+        if let Some(shown) = damage.bytes.get_mut((at - damage.first) as usize) {
+            *shown = byte;
         }
-        Some(Self {
-            first: at + first as u32,
-            last: at + last as u32,
-            count: bytes.iter().filter(|byte| is_changed(byte)).count() as u32,
-            bytes: shown,
-        })
+        damage
     }
 
     /// The bytes that are shown.
@@ -292,8 +291,21 @@ impl<M: LinearMemory> PageSlab<M> {
             state: place.state,
             allocated_by: past.map_or(0, |past| past.allocated_by),
             freed_by: past.map_or(0, |past| past.freed_by),
-            damage: Damage::of(self.unowned(start, len), start - place.ptr),
+            damage: self.damage_of(start - place.ptr, start, len),
         }
+    }
+
+    /// What was written among these bytes, of which the first is the one at `from` of its place.
+    fn damage_of(&self, from: u32, start: u32, len: u32) -> Option<Damage> {
+        self.first_change(start, len)?;
+        let bytes = self.unowned(start, len).flat_map(|(at, piece)| {
+            let piece = piece.iter().enumerate();
+            piece.map(move |(index, &byte)| (from + at + index as u32, byte))
+        });
+        let changed = bytes.filter(|&(_, byte)| byte != PATTERN);
+        changed.fold(None, |damage, (at, byte)| {
+            Some(Damage::note(damage, at, byte))
+        })
     }
 
     /// The usage of one block, if it is live.
