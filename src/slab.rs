@@ -453,8 +453,8 @@ impl SlabPtr {
         unsafe {
             self.cell(0)
                 .add(CELLS as usize)
-                .cast::<History>()
-                .add(slot as usize)
+                .byte_add(slot as usize * size_of::<History>())
+                .cast()
         }
     }
 

@@ -6,12 +6,12 @@ use crate::{Error, Report, Result, Usage};
 
 /// Checked mode (feature `checked`).
 impl GlobalPageSlab {
-    /// As [`PageSlab::set_tag`]: of the heap, and so of all threads.
+    /// As [`PageSlab::set_tag`](crate::PageSlab::set_tag): of the heap, and so of all threads.
     pub fn set_tag(&self, tag: u16) -> u16 {
         with_heap(|heap| heap.set_tag(tag))
     }
 
-    /// As [`PageSlab::check`].
+    /// As [`PageSlab::check`](crate::PageSlab::check).
     ///
     /// # Errors
     ///
@@ -20,12 +20,12 @@ impl GlobalPageSlab {
         with_heap(|heap| heap.check())
     }
 
-    /// As [`PageSlab::report`], of the slot or the run that holds the byte at this address.
+    /// As [`PageSlab::report`](crate::PageSlab::report), of the slot or the run that holds the byte at this address.
     pub fn report(&self, address: *mut u8) -> Option<Report> {
         with_heap(|heap| heap.report(heap.offset_of(address)))
     }
 
-    /// As [`PageSlab::usage`]: what is live, by size class and by tag.
+    /// As [`PageSlab::usage`](crate::PageSlab::usage): what is live, by size class and by tag.
     ///
     /// ```
     /// # #[cfg(feature = "checked")] {
