@@ -7,11 +7,11 @@
 //!
 //! - `free` and `realloc` verify the slack of their block, and refuse it with [`Error::Overflow`];
 //! - `alloc` verifies the memory that it is about to hand out, and refuses that with [`Error::WriteAfterFree`];
-//! - [`PageSlab::check`] verifies everything.
+//! - `PageSlab::check` verifies everything.
 //!
 //! What was found damaged is *held*: kept as it is, as evidence, and not handed out again. Freed blocks are held for a
 //! while, too: they wait in a *quarantine*, first in and first out, before their memory is reused. What is known of a
-//! block is its [`History`], which lies beside the other metadata; [`PageSlab::report`] tells it.
+//! block is its [`History`], which lies beside the other metadata; `PageSlab::report` tells it.
 //!
 //! Without the feature the constant [`CHECKED`] removes all of it, to the last byte. This file allocates and frees by the
 //! controller's own means, and reads and fills memory that is nobody's.
