@@ -17,7 +17,7 @@ use pageslab::GlobalPageSlab;
 static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 
 /// Those of all threads of a scenario.
-const STEPS: usize = 10_000;
+const STEPS: usize = 3000;
 
 /// One test, so that nobody else allocates: all blocks of the threads must be free again.
 #[test]

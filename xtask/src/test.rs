@@ -40,6 +40,12 @@ const MODES: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// The same for wasm32-wasip1: what is in a test of the mode's own, and what may differ there.
+const MODES_OF_GUESTS: [(&str, &[&str]); 2] = [
+    ("checked", &["checked", "global", "misuse"]),
+    ("zero-on-free", &["zero_on_free"]),
+];
+
 /// Linear memory for the tests that fill it, in pages: 256 MiB. The host then refuses `memory.grow` long before 4 GiB.
 const SMALL_MEMORY: &str = "4096";
 
@@ -56,7 +62,7 @@ pub fn run() -> Result<()> {
         )?;
     }
     setup::runner()?;
-    for (mode, tests) in MODES {
+    for (mode, tests) in MODES_OF_GUESTS {
         step::run(
             &format!("tests of {mode}, wasm32-wasip1 under wasmtime"),
             of_mode(mode, tests).args(["--target", "wasm32-wasip1"]),
@@ -81,6 +87,10 @@ pub fn run() -> Result<()> {
     )?;
     suites::run()?;
     exhaustive::run()?;
+    step::run(
+        "the lock in every interleaving of a few threads",
+        &mut step::cargo(&["test", "--release", "--package", "lock-check"]),
+    )?;
     compile_elsewhere()?;
     if setup::miri() {
         // The suite's other files take Miri many minutes each.
