@@ -1,9 +1,12 @@
 //! `malloc`, `free` and their family on pageslab: a static library that takes the place of wasi-libc's allocator in C
 //! and C++ guests. The functions are [`pageslab::abi::c`]; `include/pageslab.h` tells of each what it checks.
 //!
-//! Natively they have their names for Rust only, so that tests can call them in a process that keeps its own `malloc`.
+//! Natively a process keeps its own `malloc`: Rust calls them in this crate, and C by names that begin with `pageslab_`.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use pageslab::abi::c::*;

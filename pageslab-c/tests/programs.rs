@@ -8,104 +8,19 @@
 #[path = "programs/index.rs"]
 mod index;
 
-use lab_toolchain::Compiler;
-use std::env;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod workshop;
+
 use std::sync::LazyLock;
+use workshop::{Place, Program, Workshop};
 
-/// The runner's exit code for a program that trapped.
-const TRAPPED: i32 = 134;
-
-/// What it takes to make programs of sources.
-struct Workshop {
-    compiler: Compiler,
-    /// Where cargo has put the library.
-    libraries: PathBuf,
-}
-
-static WORKSHOP: LazyLock<Option<Workshop>> = LazyLock::new(|| {
-    let compiler = lab_toolchain::wasi()
-        .inspect_err(|error| {
-            // Past libtest, which would keep it to itself.
-            let _ = writeln!(io::stderr(), "\n==> SKIPPED: all C programs: {error:#}\n");
-        })
-        .ok()?;
-    let libraries = wasm_tests::modules::build(&["pageslab-c"], "wasm32-wasip1")
-        .expect("cargo builds the library");
-    Some(Workshop {
-        compiler,
-        libraries,
-    })
-});
-
-impl Workshop {
-    /// Makes a module of a source file.
-    fn compile(&self, source: &str, flags: &[&str]) -> PathBuf {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let source = here.join(source);
-        let name = source.file_name().expect("a source is a file");
-        let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let module = module.with_added_extension("wasm");
-        let mut command = self.compiler.command();
-        command
-            .args(["-O2", "-I"])
-            .arg(here.join("include"))
-            .arg(&source)
-            .arg("-Wl,--whole-archive")
-            .arg(self.libraries.join("libpageslab_c.a"))
-            .arg("-Wl,--no-whole-archive")
-            .args(flags)
-            .arg("-o")
-            .arg(&module);
-        lab_toolchain::run(&mut command).expect("the program compiles");
-        // Where it is not called the linker has left it out, and with it what it says.
-        let bytes = std::fs::read(&module).expect("the module was made");
-        assert!(
-            bytes.windows(10).any(|text| text == b"pageslab: "),
-            "{} has another malloc",
-            module.display()
-        );
-        module
-    }
-
-    /// Runs a module to its end.
-    fn run(&self, module: &Path, arguments: &[&str], input: &str) -> Output {
-        let target = self.libraries.ancestors().nth(2);
-        let mut runner = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-            .args(["run", "--quiet", "--release", "--package", "wasm-tests"])
-            .args(["--bin", "wasm-runner", "--target-dir"])
-            .arg(target.expect("cargo puts it into <target directory>/<target>/release"))
-            .arg("--")
-            .arg(module)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("cargo runs");
-        let mut stdin = runner.stdin.take().expect("it is piped");
-        stdin
-            .write_all(input.as_bytes())
-            .expect("the input is short enough for a pipe");
-        drop(stdin);
-        runner.wait_with_output().expect("the runner ends")
-    }
-}
+static WORKSHOP: LazyLock<Option<Workshop>> = LazyLock::new(|| Workshop::open(Place::Guest, ""));
 
 /// Compiles a program, and has it print this.
 fn prints(source: &str, flags: &[&str], input: &str, expected: &str) {
     let Some(workshop) = &*WORKSHOP else { return };
-    let module = workshop.compile(source, flags);
-    let output = workshop.run(&module, &[], input);
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(stdout, expected, "{stderr}");
-    assert!(output.status.success(), "{}: {stderr}", output.status);
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    let end = workshop.compile(source, flags).run(&[], input);
+    assert_eq!(end.stdout, expected, "{}", end.stderr);
+    assert_eq!(end.exit_code, Some(0), "{}", end.stderr);
 }
 
 #[test]
@@ -148,25 +63,16 @@ fn containers_of_cpp() {
 
 /// Has `misuse.c` do this, which must trap, with this line on stderr, where `PTR` is what it handed back.
 fn refused(what: &str, line: &str) {
-    static MODULE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    static PROGRAM: LazyLock<Option<Program>> = LazyLock::new(|| {
         let workshop = WORKSHOP.as_ref()?;
         Some(workshop.compile("tests/programs/misuse.c", &[]))
     });
-    let (Some(workshop), Some(module)) = (&*WORKSHOP, &*MODULE) else {
-        return;
-    };
-    let output = workshop.run(module, &[what], "");
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    let ptr = stdout.lines().last().expect("the pointer was printed");
-    assert_eq!(
-        stderr.lines().next(),
-        Some(line.replace("PTR", ptr).as_str())
-    );
-    assert!(
-        stderr.contains("wasm trap: wasm `unreachable` instruction executed"),
-        "{stderr}"
-    );
-    assert_eq!(output.status.code(), Some(TRAPPED));
+    let Some(program) = &*PROGRAM else { return };
+    let end = program.run(&[what], "");
+    let ptr = end.stdout.lines().last().expect("the pointer was printed");
+    let line = line.replace("PTR", ptr);
+    assert_eq!(end.stderr.lines().next(), Some(line.as_str()));
+    assert!(end.is_trap, "{}", end.stderr);
 }
 
 #[test]
