@@ -157,6 +157,10 @@ mod of_4_gib {
     }
 
     #[test]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "no block ends with memory: there is slack behind it"
+    )]
     fn has_a_last_byte_that_can_be_used() {
         let memory = Scripted::new();
         memory.foreign_grows(65_526);
