@@ -691,8 +691,10 @@ impl<M: LinearMemory> PageSlab<M> {
 
     fn set_live(&mut self, head: u32, frames: u32, len: u32) {
         let entry = self.runs.map_mut().entry_mut(head);
-        entry.tag = Tag::new(Kind::Live, frames);
         entry.next = len;
+        // A call that is stopped here leaves no live run of another length.
+        compiler_fence(Ordering::SeqCst);
+        entry.tag = Tag::new(Kind::Live, frames);
     }
 
     /// Frees a live run of this length. False, and nothing changes, if none is there.

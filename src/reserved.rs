@@ -208,10 +208,16 @@ mod system {
         layout(bytes).map_or(null_mut(), |layout| unsafe { alloc_zeroed(layout) })
     }
 
+    /// # Safety
+    ///
+    /// None: all is there.
     pub(super) unsafe fn commit(_: *mut u8, _: usize) -> bool {
         true
     }
 
+    /// # Safety
+    ///
+    /// `reserve` returned `start` for this many bytes, and nothing refers to them.
     pub(super) unsafe fn release(start: *mut u8, bytes: usize) {
         if let Some(layout) = layout(bytes) {
             // SAFETY: `reserve` allocated with this layout.
