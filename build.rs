@@ -7,6 +7,7 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(threads)");
+    println!("cargo::rustc-check-cfg=cfg(fuzzing)");
     println!("cargo::rustc-check-cfg=cfg(pageslab_geometry, values(\"tiny\"))");
     println!("cargo::rerun-if-changed=build.rs");
     if !is_wasm() || is_for_threads() || has_atomics() {

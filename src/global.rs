@@ -11,6 +11,8 @@ mod allocator_api;
 mod checked;
 #[cfg(threads)]
 mod futex;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod lock;
 mod misuse;
 
@@ -22,12 +24,14 @@ use crate::{Error, Result};
 use core::alloc::{GlobalAlloc, Layout};
 use core::num::NonZeroU32;
 use core::ptr::null_mut;
+#[cfg(fuzzing)]
+use fuzzing::{Memory, memory};
 use lock::Locked;
 use misuse::misused;
 
 #[cfg(target_arch = "wasm32")]
 type Memory = crate::WasmMemory;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(any(target_arch = "wasm32", fuzzing)))]
 type Memory = crate::ReservedMemory;
 
 static HEAP: Locked<PageSlab<Memory>> = Locked::new(PageSlab::new(memory()));
@@ -37,7 +41,7 @@ const fn memory() -> Memory {
     crate::WasmMemory::new()
 }
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(any(target_arch = "wasm32", fuzzing)))]
 const fn memory() -> Memory {
     crate::ReservedMemory::lazy(crate::MAX_PAGES)
 }

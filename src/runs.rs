@@ -487,8 +487,13 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
-    /// Frees a run that had metadata.
+    /// Frees a run that had metadata, and clears it: within one call it can be in pages that were new when the call began,
+    /// and `alloc_zeroed` takes these for zero.
     pub(crate) fn discard(&mut self, head: u32, frames: u32) {
+        if !crate::checked::CHECKED {
+            // SAFETY: the run is internal, and nobody uses what was there any more.
+            unsafe { self.address(head).write_bytes(0, (frames * FRAME) as usize) };
+        }
         fill(
             &self.memory,
             self.map.offset(head),

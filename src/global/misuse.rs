@@ -27,6 +27,8 @@ pub fn report_and_trap(error: Error) -> ! {
 #[cold]
 #[inline(never)]
 pub(super) fn report(error: Error) {
+    #[cfg(fuzzing)]
+    super::fuzzing::tell(error);
     print(format_args!("{error}"));
     #[cfg(feature = "checked")]
     if let Some(report) = super::checked::report_of(error) {

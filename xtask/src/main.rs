@@ -3,11 +3,13 @@
 
 mod bench;
 mod exhaustive;
+mod fuzz;
 mod sanitize;
 mod setup;
 mod step;
 mod suites;
 mod test;
+mod unsafe_code;
 
 use clap::Parser;
 
@@ -23,8 +25,12 @@ enum Command {
     Suites,
     /// Try every short sequence of operations on a heap of tiny geometry
     Exhaustive,
+    /// Run the fuzz targets, from their seeds on
+    Fuzz(fuzz::Options),
     /// Run the native tests under the address sanitizer, and those with threads under the thread sanitizer
     Sanitize,
+    /// Count the unsafe code, and find what of it is not justified
+    Unsafe,
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
@@ -34,7 +40,9 @@ fn main() -> anyhow::Result<()> {
         Command::Test => test::run(),
         Command::Suites => suites::run(),
         Command::Exhaustive => exhaustive::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Sanitize => sanitize::run(),
+        Command::Unsafe => unsafe_code::run(),
         Command::Bench(options) => bench::run(&options),
     }
 }

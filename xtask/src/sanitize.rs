@@ -54,6 +54,8 @@ fn tests(sanitizer: &str, features: &str) -> Command {
         .args(["--target", TARGET])
         .args(["--config", "profile.dev.package.pageslab.opt-level=1"])
         .args(["--target-dir", &format!("target/sanitize/{sanitizer}")])
+        // Parts that were compiled before do not always link with new ones.
+        .env("CARGO_INCREMENTAL", "0")
         .env(
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
             format!("-Zsanitizer={sanitizer}"),

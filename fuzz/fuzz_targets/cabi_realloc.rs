@@ -1,0 +1,59 @@
+//! `cabi_realloc`, which traps on failure.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pageslab::Error;
+use pageslab::abi::cabi_realloc;
+use pageslab_fuzz::{Input, Interface, Module, Scripted, Sizes, run, trapping};
+
+struct Component;
+
+impl Interface for Component {
+    type Told = Error;
+
+    fn new(memory: Scripted, max_pages: u32) -> Self {
+        Module::new(memory, max_pages);
+        Self
+    }
+
+    fn is(told: &Error, error: Error) -> bool {
+        *told == error
+    }
+
+    /// No bytes are no block.
+    fn request(len: u32, align: u32) -> (u32, u32) {
+        (len.max(1), align)
+    }
+
+    /// The model aligns to 1 what is wrong.
+    fn is_nothing(ptr: u32, len: u32) -> bool {
+        len == 0 && ptr <= 1
+    }
+
+    fn alloc(&mut self, len: u32, align: u32) -> Result<u32, Error> {
+        let none = trapping(|| cabi_realloc(0, 0, align, 0))?;
+        assert_eq!(none, align, "no bytes are at their alignment");
+        trapping(|| cabi_realloc(0, 0, align, len))
+    }
+
+    fn free(&mut self, ptr: u32, len: u32, align: u32) -> Result<(), Error> {
+        let none = trapping(|| cabi_realloc(ptr, len, align, 0))?;
+        assert_eq!(none, align, "no bytes are at their alignment");
+        Ok(())
+    }
+
+    fn realloc(&mut self, ptr: u32, sizes: Sizes) -> Option<Result<u32, Error>> {
+        let Sizes {
+            len,
+            align,
+            new_len,
+        } = sizes;
+        Some(trapping(|| cabi_realloc(ptr, len, align, new_len)))
+    }
+
+    fn misalign(&mut self, ptr: u32, len: u32, align: u32) -> Option<Result<(), Error>> {
+        Some(self.free(ptr, len, align))
+    }
+}
+
+fuzz_target!(|input: Input| run::<Component>(&input));
