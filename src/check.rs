@@ -107,6 +107,11 @@ impl<M: LinearMemory> PageSlab<M> {
         ensure(
             (head..head + frames).all(|frame| map.entry(frame).slab == named),
             "C1: the map names another slab than the frame's",
+        )?;
+        ensure(
+            slab.class() != DESCRIPTORS
+                || (head..head + frames).all(|frame| map.entry(frame).next == head),
+            "C1: a frame of descriptors names another run",
         )
     }
 

@@ -218,7 +218,7 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     pub(crate) fn free_checked(&mut self, ptr: u32, len: u32) -> bool {
-        if !self.is_live(ptr, len) || self.overflow(ptr).is_some() {
+        if self.is_changing || !self.is_live(ptr, len) || self.overflow(ptr).is_some() {
             return false;
         }
         let place = self.place_at(ptr);
@@ -250,7 +250,7 @@ impl<M: LinearMemory> PageSlab<M> {
         new_len: u32,
         align: u32,
     ) -> Result<u32> {
-        if !self.is_live(ptr, old_len) || self.overflow(ptr).is_some() {
+        if self.is_changing || !self.is_live(ptr, old_len) || self.overflow(ptr).is_some() {
             return Err(self.fault(ptr, old_len));
         }
         if let Some(new) = self.alloc_checked(new_len, align) {
@@ -398,7 +398,12 @@ impl<M: LinearMemory> PageSlab<M> {
 /// Fills memory that is nobody's, if the mode is on.
 pub(crate) fn fill<M: LinearMemory>(memory: &M, ptr: u32, len: usize) {
     if CHECKED {
-        // SAFETY: callers name memory of their heap that is no metadata and no live block's, or not any more.
-        unsafe { memory.address(ptr).write_bytes(PATTERN, len) };
+        // New pages may be more than what one pointer reaches.
+        for at in (0..len).step_by(PAGE as usize) {
+            let piece = (len - at).min(PAGE as usize);
+            let address = memory.address(ptr + at as u32);
+            // SAFETY: callers name memory of their heap that is no metadata and no live block's, or not any more.
+            unsafe { address.write_bytes(PATTERN, piece) };
+        }
     }
 }

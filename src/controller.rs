@@ -122,8 +122,8 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// `WasmMemory` has grown stays grown.
 ///
 /// Invariants, beside those of its runs and slabs:
-/// - **C1**: a slab's frames are a run of the slab's class's shape, and the map names the slab for each of
-///   them, except for slabs of descriptors.
+/// - **C1**: a slab's frames are an internal run of the slab's class's shape, and the map names the slab for each of
+///   them. For slabs of descriptors it names none, but the first frame of the run.
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
@@ -526,13 +526,13 @@ impl<M: LinearMemory> PageSlab<M> {
             compiler_fence(Ordering::SeqCst);
             let descriptor = (slab.address() - self.address(0) as usize) as u32;
             let map = self.runs.map();
-            // The frame's entry says where the slab of descriptors begins, and that describes itself right
-            // behind its guard.
             let home = map.entry(map.own_frame_of(descriptor)).next;
-            // SAFETY: this descriptor is a live slot of that slab, so that slab was not destroyed.
+            // SAFETY: by C1 the slab of descriptors, of which this one is a live slot, begins there and is not destroyed. It
+            // describes itself right behind its guard.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            if home.push(home.slot_of(descriptor)) {
-                self.relist(home);
+            let slot = home.slot_of(descriptor);
+            if !home.push(slot) {
+                self.relist(home, slot);
             }
         } else {
             fill(
@@ -544,21 +544,21 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.recycle(head, frames);
     }
 
+    /// Frees a live slot. False if the heap is poisoned, and it would have to change more than the slab.
     #[inline(always)]
-    pub(crate) fn free_slot(&mut self, slab: SlabPtr, slot: u32) {
-        if slab.push(slot) {
-            self.relist_freed(slab);
-        }
+    pub(crate) fn free_slot(&mut self, slab: SlabPtr, slot: u32) -> bool {
+        slab.push(slot) || self.free_watched(slab, slot)
     }
 
     #[cold]
     #[inline(never)]
-    fn relist_freed(&mut self, slab: SlabPtr) {
-        self.change(|heap| heap.relist(slab));
+    fn free_watched(&mut self, slab: SlabPtr, slot: u32) -> bool {
+        self.change(|heap| heap.relist(slab, slot)).is_some()
     }
 
-    /// Moves a slab to the list in which it belongs after one of its slots was freed.
-    fn relist(&mut self, mut slab: SlabPtr) {
+    /// Frees a slot for which its slab watches, and moves the slab to the list in which it belongs then.
+    fn relist(&mut self, mut slab: SlabPtr, slot: u32) {
+        slab.push_watched(slot);
         let index = slab.class() as usize;
         if slab.is_unlisted() {
             // It was full.
@@ -879,8 +879,7 @@ impl<M: LinearMemory> PageSlab<M> {
         match slab.find(ptr, len) {
             Some(slot) if len <= MAX_LEN => {
                 self.erase(ptr, len);
-                self.free_slot(slab, slot);
-                true
+                self.free_slot(slab, slot)
             }
             _ => false,
         }
@@ -935,10 +934,8 @@ impl<M: LinearMemory> PageSlab<M> {
             }
         }
         let moved = self.move_block(ptr, old_len, new_len, align);
-        let to = frames_of(new_len);
-        if moved.is_err() && self.change(|heap| heap.runs.resize(head, from, to)) == Some(true) {
-            self.erase_tail(ptr, old_len, new_len);
-            self.set_live(head, to, new_len);
+        let stays = |heap: &mut Self| heap.resize_in_place(head, from, old_len, new_len);
+        if moved.is_err() && self.change(stays) == Some(true) {
             return Ok(ptr);
         }
         moved
@@ -974,6 +971,17 @@ impl<M: LinearMemory> PageSlab<M> {
             self.runs.recycle(head, from);
         }
         Some(new_ptr)
+    }
+
+    /// Changes the length of a live run of `from` frames where it is, if there is room.
+    fn resize_in_place(&mut self, head: u32, from: u32, old_len: u32, new_len: u32) -> bool {
+        let to = frames_of(new_len);
+        if !self.runs.resize(head, from, to) {
+            return false;
+        }
+        self.erase_tail(self.runs.map().offset(head), old_len, new_len);
+        self.set_live(head, to, new_len);
+        true
     }
 
     /// Makes a live run shorter or longer within the memory that the heap has: where it is, or else, if it is
@@ -1096,8 +1104,8 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
         match self.bytes(ptr, len) {
-            // SAFETY: the bytes are within a live allocation of this heap, and the borrow of `self` keeps it live
-            // and unshared.
+            // SAFETY: the bytes are within a live allocation of this heap, so in memory that is its alone (S2, R6), and the
+            // borrow of `self` keeps it live and unshared.
             Ok(bytes) => unsafe { &mut *bytes },
             Err(none) => none.panic(),
         }

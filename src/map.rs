@@ -149,8 +149,8 @@ impl Entry {
 /// The map.
 ///
 /// Invariants:
-/// - **M1**: `entries` points to at least `count` initialized entries, in pages that the heap holds, which
-///   nothing else reads or writes.
+/// - **M1**: `entries` points to room for `capacity` entries, in pages that the heap holds, which nothing else reads or
+///   writes. The first `count` of them, which is at most `capacity`, are initialized.
 /// - **M2**: frame `i` is the `FRAME` bytes at offset `origin + i * FRAME`; `origin` is a multiple of a page,
 ///   and the last frame ends at or before 2^32.
 pub(crate) struct Map {
@@ -251,12 +251,16 @@ impl Map {
     }
 
     /// Appends `foreign` frames of others and then `own` new ones, all interior.
-    pub(crate) fn extend(&mut self, foreign: u32, own: u32) {
+    ///
+    /// # Safety
+    ///
+    /// There is [`capacity`](Self::capacity) for them.
+    pub(crate) unsafe fn extend(&mut self, foreign: u32, own: u32) {
         debug_assert!(self.count + foreign + own <= self.capacity);
         for (kind, frames) in [(Kind::Foreign, foreign), (Kind::Interior, own)] {
             for _ in 0..frames {
-                // SAFETY: M1 with `count < capacity`: the place is in the map's own frames. It may be
-                // uninitialized, so it is only written.
+                // SAFETY: M1, and the caller's promise: `count < capacity`. The place may be uninitialized, so it is
+                // only written.
                 unsafe {
                     self.entries
                         .add(self.count as usize)

@@ -255,8 +255,11 @@ impl<M: LinearMemory> PageSlab<M> {
             .filter(|report| report.damage.is_some())
     }
 
-    /// What is known of the slot or the run that holds the byte at `ptr`. `None` if none does.
+    /// What is known of the slot or the run that holds the byte at `ptr`. `None` if none does, or the heap is poisoned.
     pub fn report(&self, ptr: u32) -> Option<Report> {
+        if self.is_changing {
+            return None;
+        }
         self.place_around(ptr).map(|place| self.report_of(&place))
     }
 

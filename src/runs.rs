@@ -34,14 +34,15 @@ const PAGES_PER_PAGE_AHEAD: u32 = 16;
 /// The heap as runs of frames.
 ///
 /// Invariants, beside the map's:
-/// - **R1**: the runs tile the map: from frame 0, each run or foreign frame is followed by the next, up to
-///   the end.
+/// - **R1**: the runs tile the map: from frame 0, which is a foreign one, each run or foreign frame is followed by the
+///   next, up to the end.
 /// - **R2**: no two free runs are neighbours.
 /// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
 ///   once; a bin's bit is set exactly if the bin has a run.
 /// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: all in the
 ///   map but the foreign ones.
 /// - **R5**: no frame from `untouched` on is part of a run that is not free, and none ever was.
+/// - **R6**: the length of a live run's block fits into its frames.
 pub(crate) struct Runs<M> {
     memory: M,
     map: Map,
@@ -374,7 +375,7 @@ impl<M> Runs<M> {
         })
     }
 
-    /// Checks R1 to R5. Panics if one does not hold.
+    /// Checks R1 to R6.
     pub(crate) fn check(&self) -> Checked {
         let mut foreign = 0;
         let mut end = 0;
@@ -413,6 +414,14 @@ impl<M> Runs<M> {
             ensure(
                 matches!(kind, Kind::Free | Kind::Foreign) || end <= self.untouched,
                 "R5: a run that is not free lies behind what was touched",
+            )?;
+            ensure(
+                kind != Kind::Live || self.map.entry(head).next.div_ceil(FRAME) <= frames,
+                "R6: a live run is shorter than its block",
+            )?;
+            ensure(
+                head != NONE || kind == Kind::Foreign,
+                "R1: the first frame is in use",
             )?;
             foreign += u32::from(kind == Kind::Foreign);
             listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
@@ -639,7 +648,9 @@ impl<M: LinearMemory> Runs<M> {
         }
         let own = pages * FRAMES_PER_PAGE - lost;
         let start = (page + pages - self.map.first_page()) * FRAMES_PER_PAGE - own;
-        self.map.extend(start - self.map.count(), own);
+        // SAFETY: a new map holds all that is covered now, by `capacity`; without one, the callers have seen that the present
+        // one does.
+        unsafe { self.map.extend(start - self.map.count(), own) };
         if fresh > 0 {
             self.map.entry_mut(start).tag = Tag::new(Kind::Internal, fresh);
             self.untouched = start + fresh;

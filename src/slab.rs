@@ -68,6 +68,11 @@ const_assert!(MAX_SLOTS < u64::BITS);
 const_assert!(MAX_SLOT <= Cell::MAX as u32);
 const_assert!(DESCRIPTOR <= Cell::MAX as u32);
 const_assert!(MAX_SLAB >= MAX_SLOT);
+// What stands one behind the other in a descriptor is aligned.
+const_assert!(align_of::<Slab>() <= 16);
+const_assert!(
+    (size_of::<Slab>() + CELLS as usize * size_of::<Cell>()).is_multiple_of(align_of::<History>())
+);
 
 /// How many frames a slab of this class takes, and how many slots it has, if the last one had `previous` slots:
 /// twice as many, from one frame or one slot on, so that a guest that needs few blocks takes little memory.
@@ -271,9 +276,10 @@ impl SlabPtr {
         slots: u32,
     ) -> Self {
         let size = size_of_class(class);
-        // SAFETY: the caller's promise: memory of its own is not at null; what was there is not read.
+        // SAFETY: nothing is read from it before it was written below, and memory is not at null: the heap of a guest has no
+        // frame at offset 0 (R4), and natively no memory begins at null.
         let mut slab = unsafe { Self::at(at) };
-        // SAFETY: as above.
+        // SAFETY: the caller's promise: `DESCRIPTOR` bytes, which hold a `Slab`, `CELLS` cells and as many histories.
         unsafe {
             slab.0.write(Slab {
                 free: 0,
@@ -381,13 +387,21 @@ impl SlabPtr {
         Some(unsafe { NonZeroU32::new_unchecked(self.ptr(slot)) })
     }
 
-    /// Frees a live slot. True if that is what the slab [watches](Self::watch) for.
+    /// Frees a live slot, unless that is what the slab [watches](Self::watch) for: then it does nothing, and returns false.
     #[inline(always)]
     #[must_use]
     pub(crate) fn push(mut self, slot: u32) -> bool {
         let free = self.get().free | 1 << slot;
-        self.get_mut().free = free;
-        self.get().watch & !free == 0
+        let is_watched = self.get().watch & !free == 0;
+        if !is_watched {
+            self.get_mut().free = free;
+        }
+        !is_watched
+    }
+
+    /// Frees a live slot, whatever the slab watches for.
+    pub(crate) fn push_watched(mut self, slot: u32) {
+        self.get_mut().free |= 1 << slot;
     }
 
     /// The pointer to a slot.

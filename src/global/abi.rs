@@ -20,8 +20,11 @@ use core::num::NonZeroU32;
 ///
 /// let ptr = alloc(24, 8);
 /// assert_ne!(ptr, 0);
-/// assert_eq!(free(ptr, 23), LENGTH_MISMATCH);
-/// assert_eq!(free(ptr, 24), OK);
+/// // SAFETY: nobody uses the allocation.
+/// unsafe {
+///     assert_eq!(free(ptr, 23), LENGTH_MISMATCH);
+///     assert_eq!(free(ptr, 24), OK);
+/// }
 /// ```
 pub mod alloc_free {
     use super::*;
@@ -50,8 +53,12 @@ pub mod alloc_free {
     }
 
     /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong.
+    ///
+    /// # Safety
+    ///
+    /// If the allocation is the guest's own, the guest does not use it any more. What is none is refused.
     #[inline]
-    pub fn free(ptr: u32, len: u32) -> u32 {
+    pub unsafe fn free(ptr: u32, len: u32) -> u32 {
         status(with_heap(|heap| heap.free(ptr, len)))
     }
 
@@ -104,7 +111,9 @@ pub mod checked {
 ///
 /// let ptr = alloc(24);
 /// assert_ne!(ptr, 0);
-/// assert_eq!((free(ptr, 23), free(ptr, 24), free(ptr, 24)), (0, 1, 0));
+/// // SAFETY: nobody uses the allocation.
+/// let free = |len| unsafe { free(ptr, len) };
+/// assert_eq!((free(23), free(24), free(24)), (0, 1, 0));
 /// ```
 ///
 /// [host]: https://docs.rs/surrealism-runtime
@@ -120,8 +129,12 @@ pub mod surrealism {
     }
 
     /// `__sr_free`: frees the allocation of `len` bytes at `ptr`. Returns 1, or 0 if there is none.
+    ///
+    /// # Safety
+    ///
+    /// If the allocation is the guest's own, the guest does not use it any more. What is none is refused.
     #[inline]
-    pub fn free(ptr: u32, len: u32) -> u32 {
+    pub unsafe fn free(ptr: u32, len: u32) -> u32 {
         with_heap(|heap| heap.free(ptr, len)).is_ok().into()
     }
 }
@@ -141,15 +154,22 @@ pub mod surrealism {
 /// ```
 /// use pageslab::abi::cabi_realloc;
 ///
-/// let ptr = cabi_realloc(0, 0, 4, 100);
-/// let ptr = cabi_realloc(ptr, 100, 4, 60);
-/// assert_eq!(cabi_realloc(ptr, 60, 4, 0), 4);
+/// // SAFETY: nobody uses the allocation where it was before.
+/// unsafe {
+///     let ptr = cabi_realloc(0, 0, 4, 100);
+///     let ptr = cabi_realloc(ptr, 100, 4, 60);
+///     assert_eq!(cabi_realloc(ptr, 60, 4, 0), 4);
+/// }
 /// ```
+///
+/// # Safety
+///
+/// If the old allocation is the guest's own, the guest does not use it any more. What is none is refused.
 ///
 /// [abi]: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
 #[must_use]
 #[inline]
-pub fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
+pub unsafe fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
     match cabi_realloc_or_report(old_ptr, old_len, align, new_len) {
         Some(ptr) => ptr.get(),
         None => trap(),
@@ -217,8 +237,9 @@ macro_rules! export_abi {
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn __free(ptr: u32, len: u32) -> u32 {
-                $crate::abi::alloc_free::free(ptr, len)
+            unsafe extern "C" fn __free(ptr: u32, len: u32) -> u32 {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { $crate::abi::alloc_free::free(ptr, len) }
             }
         };
     };
@@ -231,8 +252,9 @@ macro_rules! export_abi {
             }
 
             #[unsafe(no_mangle)]
-            extern "C" fn __sr_free(ptr: u32, len: u32) -> u32 {
-                $crate::abi::surrealism::free(ptr, len)
+            unsafe extern "C" fn __sr_free(ptr: u32, len: u32) -> u32 {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { $crate::abi::surrealism::free(ptr, len) }
             }
         };
     };
@@ -254,13 +276,14 @@ macro_rules! export_abi {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[unsafe(no_mangle)]
-            extern "C" fn cabi_realloc(
+            unsafe extern "C" fn cabi_realloc(
                 old_ptr: u32,
                 old_len: u32,
                 align: u32,
                 new_len: u32,
             ) -> u32 {
-                $crate::abi::cabi_realloc(old_ptr, old_len, align, new_len)
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { $crate::abi::cabi_realloc(old_ptr, old_len, align, new_len) }
             }
         };
     };

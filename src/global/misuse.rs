@@ -157,17 +157,18 @@ fn write_to_stderr(line: &[u8]) {
 
 #[cfg(windows)]
 fn write_to_stderr(line: &[u8]) {
-    use core::ptr::null_mut;
+    use core::ptr::{from_mut, null_mut};
     use windows_sys::Win32::Storage::FileSystem::WriteFile;
     use windows_sys::Win32::System::Console::{GetStdHandle, STD_ERROR_HANDLE};
 
-    // SAFETY: the bytes are the line's, and nobody asks how many were written.
+    let mut written = 0;
+    // SAFETY: the bytes are the line's; without an `OVERLAPPED`, the place for the count of them must not be null.
     unsafe {
         WriteFile(
             GetStdHandle(STD_ERROR_HANDLE),
             line.as_ptr(),
             line.len() as u32,
-            null_mut(),
+            from_mut(&mut written),
             null_mut(),
         )
     };
