@@ -173,3 +173,153 @@ impl<M: LinearMemory> PageSlab<M> {
 fn list(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
     core::iter::successors(first, |slab| slab.next())
 }
+
+/// That the checker finds what it looks for: each of its sentences is seen, of a heap that was brought out of order.
+#[cfg(all(
+    test,
+    unix,
+    target_pointer_width = "64",
+    not(any(miri, feature = "checked", pageslab_geometry = "tiny"))
+))]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::class::class_of;
+    use crate::map::Tag;
+    use crate::{MemoryController as _, ReservedMemory};
+    use std::vec::Vec;
+
+    const LEN: u32 = 40;
+    const CLASS: usize = class_of(LEN) as usize;
+
+    /// A heap, and slabs of one of its classes.
+    struct Fixture {
+        heap: PageSlab<ReservedMemory>,
+        full: SlabPtr,
+        partial: SlabPtr,
+        empty: SlabPtr,
+    }
+
+    fn fixture() -> Fixture {
+        let mut heap = PageSlab::new(ReservedMemory::new(64));
+        let mut alloc = |len| heap.alloc(len).expect("there is memory");
+        let blocks: Vec<u32> = (0..500).map(|_| alloc(LEN)).collect();
+        alloc(50_000);
+        let mut slabs: Vec<_> = blocks.iter().map(|&ptr| heap.slab_of(ptr)).collect();
+        slabs.dedup();
+        let [full, partial, empty] = [slabs[0], slabs[1], slabs[2]];
+        let mut free_of = |slab, most| {
+            let blocks = blocks.iter().copied();
+            for ptr in blocks
+                .filter(|&ptr| heap.slab_of(ptr) == slab)
+                .take(most)
+                .collect::<Vec<_>>()
+            {
+                heap.free(ptr, LEN).expect("it is live");
+            }
+        };
+        free_of(partial, 1);
+        free_of(empty, usize::MAX);
+        assert!(heap.partial[CLASS] == Some(partial));
+        assert!(heap.empties[CLASS] == Some(empty));
+        assert_eq!(heap.invariants(), Ok(()));
+        Fixture {
+            heap,
+            full,
+            partial,
+            empty,
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        type Defect = fn(&mut Fixture);
+        let defects: &[(&str, Defect)] = &[
+            ("C1: a slab has a run of another shape", |fixture| {
+                let head = fixture.full.head();
+                let map = fixture.heap.runs.map_mut();
+                let behind = head + map.entry(head).tag.frames();
+                let frames = behind - head + map.entry(behind).tag.frames();
+                map.entry_mut(behind).tag = Tag::new(Kind::Interior, 0);
+                map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+            }),
+            (
+                "C1: the map names another slab than the frame's",
+                |fixture| {
+                    let last = fixture.partial.head() + 1;
+                    fixture.heap.runs.map_mut().entry_mut(last).slab = fixture.full;
+                },
+            ),
+            ("C1: a frame of descriptors names another run", |fixture| {
+                let head = fixture.heap.current[DESCRIPTORS as usize].head();
+                fixture.heap.runs.map_mut().entry_mut(head).next -= 1;
+            }),
+            ("C2: a slab is in two places", |fixture| {
+                fixture.heap.empties[CLASS] = Some(fixture.partial);
+            }),
+            ("C2: a slab is in two places", |fixture| {
+                fixture.partial.appoint();
+                fixture.heap.current[CLASS] = fixture.partial;
+            }),
+            ("C2: a slab with free slots is in no list", |fixture| {
+                fixture.heap.partial[CLASS] = None;
+            }),
+            ("C2: a slab with free slots is in no list", |fixture| {
+                fixture.heap.empties[CLASS] = None;
+            }),
+            ("C2: a listed slab is not partial", |fixture| {
+                fixture.full.get_mut().next = Some(fixture.partial);
+                fixture.heap.partial[CLASS] = Some(fixture.full);
+            }),
+            ("C2: a listed slab is not partial", |fixture| {
+                fixture.heap.empties[CLASS] = None;
+                fixture.empty.get_mut().next = Some(fixture.partial);
+                fixture.heap.partial[CLASS] = Some(fixture.empty);
+            }),
+            ("C2: a listed slab is not empty", |fixture| {
+                fixture.heap.partial[CLASS] = None;
+                fixture.partial.get_mut().next = Some(fixture.empty);
+                fixture.heap.empties[CLASS] = Some(fixture.partial);
+            }),
+            ("C2: a list holds a slab that is gone", |fixture| {
+                fixture.heap.current[CLASS + 1] = fixture.full;
+            }),
+            ("C3: what is busy is miscounted", |fixture| {
+                fixture.heap.busy += 1;
+            }),
+            ("C3: what is busy is miscounted", |fixture| {
+                fixture.heap.busy -= 1;
+            }),
+            ("C3: the empty slabs are miscounted", |fixture| {
+                fixture.heap.empty += 1;
+            }),
+            ("C3: the empty slabs are miscounted", |fixture| {
+                fixture.heap.empty -= 1;
+            }),
+            (
+                "C4: a call was stopped in the midst of a change",
+                |fixture| {
+                    fixture.heap.is_changing = true;
+                },
+            ),
+            // Of the runs, and of a slab: that these are looked at.
+            ("R3: a list's links disagree", |fixture| {
+                let runs = &mut fixture.heap.runs;
+                let (head, ..) = runs
+                    .tiles()
+                    .find(|&(_, kind, _)| kind == Kind::Free)
+                    .expect("a run is free");
+                runs.map_mut().entry_mut(head).previous = 1;
+            }),
+            ("S3: a slab watches for something else", |fixture| {
+                fixture.full.appoint();
+            }),
+        ];
+        for (found, defect) in defects {
+            let mut fixture = fixture();
+            defect(&mut fixture);
+            assert_eq!(fixture.heap.invariants(), Err(*found));
+        }
+    }
+}

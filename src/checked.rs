@@ -407,3 +407,43 @@ pub(crate) fn fill<M: LinearMemory>(memory: &M, ptr: u32, len: usize) {
         }
     }
 }
+
+/// That [`PageSlab::invariants_of_checks`] finds what it looks for.
+#[cfg(all(
+    test,
+    unix,
+    feature = "checked",
+    target_pointer_width = "64",
+    not(any(miri, pageslab_geometry = "tiny"))
+))]
+mod tests {
+    use super::*;
+    use crate::{MemoryController as _, ReservedMemory};
+
+    /// A heap in whose quarantine a slot and a run wait.
+    fn heap() -> (PageSlab<ReservedMemory>, [u32; 2]) {
+        let mut heap = PageSlab::new(ReservedMemory::new(64));
+        let blocks = [40, 9000].map(|len| {
+            let ptr = heap.alloc(len).expect("there is memory");
+            heap.free(ptr, len).expect("it is live");
+            ptr
+        });
+        assert_eq!(heap.invariants(), Ok(()));
+        (heap, blocks)
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        for waits in 0..2 {
+            let (mut heap, blocks) = heap();
+            heap.checks_mut().push(blocks[waits]);
+            let twice = Err("K2: a block is in the quarantine twice");
+            assert_eq!(heap.invariants(), twice);
+
+            let (mut heap, blocks) = self::heap();
+            heap.release(blocks[waits]);
+            let free = Err("K2: what is in the quarantine is not held");
+            assert_eq!(heap.invariants(), free);
+        }
+    }
+}

@@ -427,7 +427,6 @@ impl<M> Runs<M> {
             listed += usize::from(matches!(kind, Kind::Free | Kind::Cached));
             last = kind;
         }
-        ensure(end == self.map.count(), "R1: the runs do not tile the map")?;
         ensure(
             (end - foreign).div_ceil(FRAMES_PER_PAGE) == self.held,
             "R4: the pages held are miscounted",
@@ -662,5 +661,185 @@ impl<M: LinearMemory> Runs<M> {
         if own > fresh {
             self.release(start + fresh, own - fresh);
         }
+    }
+}
+
+/// That [`Runs::check`] finds what it looks for: each of its sentences is seen once, of runs that were brought out of order.
+#[cfg(all(
+    test,
+    unix,
+    target_pointer_width = "64",
+    not(miri),
+    not(pageslab_geometry = "tiny")
+))]
+mod tests {
+    use super::*;
+    use crate::ReservedMemory;
+
+    /// What [`runs`] has made.
+    struct Heads {
+        live: u32,
+        /// Of two frames, before and behind each of which is a live run of one.
+        free: u32,
+        /// Of the same length as each other.
+        cached: [u32; 2],
+        /// Of one frame.
+        short: u32,
+    }
+
+    const LIVE: u32 = 3;
+
+    fn runs() -> (Runs<ReservedMemory>, Heads) {
+        let mut runs = Runs::new(ReservedMemory::new(16), 16);
+        assert!(runs.grow(1));
+        let mut take = |frames, kind| {
+            let head = runs.take(frames).expect("there is room");
+            runs.map.entry_mut(head).tag = Tag::new(kind, frames);
+            head
+        };
+        let live = take(LIVE, Kind::Live);
+        let free = take(2, Kind::Internal);
+        take(1, Kind::Internal);
+        let short = take(1, Kind::Internal);
+        let cached = [take(4, Kind::Internal), take(4, Kind::Internal)];
+        runs.map.entry_mut(live).next = LIVE * FRAME;
+        runs.release(free, 2);
+        runs.release(short, 1);
+        for head in cached {
+            runs.recycle(head, 4);
+        }
+        // A page of another party's, and one more behind it.
+        runs.memory.grow(1);
+        assert!(runs.grow(FRAMES_PER_PAGE));
+        assert_eq!(runs.check(), Ok(()));
+        let heads = Heads {
+            live,
+            free,
+            cached,
+            short,
+        };
+        (runs, heads)
+    }
+
+    /// Where the last run ends that is not free.
+    fn touched(runs: &Runs<ReservedMemory>) -> u32 {
+        let ours = |kind| !matches!(kind, Kind::Free | Kind::Foreign);
+        let used = runs.tiles().filter(|&(_, kind, _)| ours(kind));
+        let (head, _, frames) = used.last().expect("there are some");
+        head + frames
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        type Defect = fn(&mut Runs<ReservedMemory>, Heads);
+        let defects: &[(&str, Defect)] = &[
+            (
+                "R1: a run has no length or passes the end",
+                |runs, heads| {
+                    runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Live, 0);
+                },
+            ),
+            (
+                "R1: a run has no length or passes the end",
+                |runs, heads| {
+                    runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Live, 1000);
+                },
+            ),
+            ("R1: a run begins with an interior frame", |runs, heads| {
+                runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Interior, LIVE);
+            }),
+            ("R1: a run begins with an interior frame", |runs, heads| {
+                runs.map.entry_mut(heads.free).tag = Tag::new(Kind::FreeTail, 2);
+            }),
+            ("R1: an interior frame is of another kind", |runs, heads| {
+                runs.map.entry_mut(heads.live + 1).tag = Tag::new(Kind::Foreign, 0);
+            }),
+            (
+                "R1: a run ends with another kind of frame",
+                |runs, heads| {
+                    runs.map.entry_mut(heads.live + 2).tag = Tag::new(Kind::Foreign, 0);
+                },
+            ),
+            ("R1: the first frame is in use", |runs, _| {
+                runs.map.entry_mut(0).tag = Tag::new(Kind::Live, 1);
+                runs.map.entry_mut(0).next = 0;
+            }),
+            ("R2: two free runs are neighbours", |runs, heads| {
+                runs.map.entry_mut(heads.free).tag = Tag::new(Kind::Free, 1);
+                runs.map.entry_mut(heads.free + 1).tag = Tag::new(Kind::Free, 1);
+            }),
+            ("R2: a free run has no tail", |runs, heads| {
+                runs.map.entry_mut(heads.free + 1).tag = Tag::new(Kind::FreeTail, 1);
+            }),
+            ("R3: a list holds a run of another kind", |runs, heads| {
+                runs.map.entry_mut(heads.cached[0]).tag = Tag::new(Kind::Internal, 4);
+            }),
+            ("R3: a list holds a run of another kind", |runs, heads| {
+                runs.map.entry_mut(heads.short).tag = Tag::new(Kind::Internal, 1);
+            }),
+            ("R3: a run is in the wrong list", |runs, heads| {
+                let list = |head| list_of(runs.map.entry(head).tag);
+                let (one, other) = (list(heads.free), list(heads.short));
+                runs.lists.swap(one, other);
+            }),
+            ("R3: a list's links disagree", |runs, heads| {
+                runs.map.entry_mut(heads.cached[0]).previous = NONE;
+            }),
+            ("R3: a bin's bit is wrong", |runs, _| {
+                runs.filled.insert(bin_of(7));
+            }),
+            ("R3: a bin's bit is wrong", |runs, heads| {
+                let bin = list_of(runs.map.entry(heads.free).tag);
+                runs.filled.remove(bin);
+            }),
+            ("R3: a free or cached run is in no list", |runs, heads| {
+                // The first of the list is the one that was freed last.
+                runs.lists[BINS + 4] = heads.cached[0];
+                runs.map.entry_mut(heads.cached[0]).previous = NONE;
+            }),
+            ("R3: a free or cached run is in no list", |runs, heads| {
+                let bin = list_of(runs.map.entry(heads.short).tag);
+                runs.lists[bin] = NONE;
+                runs.filled.remove(bin);
+            }),
+            ("R3: the cached runs are miscounted", |runs, _| {
+                runs.cached = 1;
+            }),
+            ("R4: the pages held are miscounted", |runs, _| {
+                runs.held += 1;
+            }),
+            ("R4: the pages held are miscounted", |runs, _| {
+                runs.held -= 1;
+            }),
+            (
+                "R4: more pages are held than the limit allows",
+                |runs, _| {
+                    runs.limit = runs.held - 1;
+                },
+            ),
+            (
+                "R5: a run that is not free lies behind what was touched",
+                |runs, _| {
+                    runs.untouched = touched(runs) - 1;
+                },
+            ),
+            ("R6: a live run is shorter than its block", |runs, heads| {
+                runs.map.entry_mut(heads.live).next = LIVE * FRAME + 1;
+            }),
+        ];
+        for (found, defect) in defects {
+            let (mut runs, heads) = runs();
+            defect(&mut runs, heads);
+            assert_eq!(runs.check(), Err(*found));
+        }
+    }
+
+    #[test]
+    fn what_only_just_is_in_order_is_no_defect() {
+        let (mut runs, heads) = runs();
+        runs.limit = runs.held;
+        runs.untouched = touched(&runs);
+        runs.map.entry_mut(heads.live).next = 0;
+        assert_eq!(runs.check(), Ok(()));
     }
 }

@@ -515,3 +515,85 @@ impl SlabPtr {
         })
     }
 }
+
+/// That [`SlabPtr::check`] finds what it looks for: each of its sentences is seen once, of a slab that was brought out of
+/// order.
+#[cfg(all(test, not(any(feature = "checked", pageslab_geometry = "tiny"))))]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::vec;
+
+    /// A slab of 16 slots, of which three are live, and room for its description.
+    fn with_slab(test: impl FnOnce(SlabPtr)) {
+        let mut room = vec![0u128; DESCRIPTOR as usize / size_of::<u128>()];
+        // SAFETY: there is room, aligned to 16, for as long as the test runs.
+        let mut slab = unsafe { SlabPtr::describe(room.as_mut_ptr().cast(), 3, 7, 1024, 16) };
+        slab.appoint();
+        for len in [0, 1, slab.slot_size()] {
+            slab.pop(len).expect("a slot is free");
+        }
+        assert_eq!(slab.check(true), Ok(()));
+        test(slab);
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        type Defect = fn(SlabPtr);
+        let defects: &[(&str, Defect)] = &[
+            ("S2: what is no slot is free", |mut slab| {
+                slab.get_mut().free |= 1 << 16;
+            }),
+            ("S2: a live slot has no length", |mut slab| {
+                slab.get_mut().free &= !(1 << 5);
+            }),
+            ("S2: a live slot has no length", |slab| {
+                slab.set_len(2, slab.slot_size() + 1);
+            }),
+            ("S2: what is no slot has a length", |slab| {
+                slab.set_len(16, 0);
+            }),
+            ("S3: a slab watches for something else", |mut slab| {
+                slab.watch();
+            }),
+        ];
+        for (found, defect) in defects {
+            with_slab(|slab| {
+                defect(slab);
+                assert_eq!(slab.check(true), Err(*found));
+            });
+        }
+    }
+
+    #[test]
+    fn what_a_slab_watches_for_depends_on_what_is_free() {
+        with_slab(|mut slab| {
+            slab.watch();
+            assert_eq!(slab.check(false), Ok(()));
+            while slab.pop(1).is_some() {}
+            let error = Err("S3: a slab watches for something else");
+            assert_eq!(slab.check(false), error);
+            slab.watch();
+            assert_eq!(slab.check(false), Ok(()));
+            slab.push_watched(3);
+            assert_eq!(slab.check(false), error);
+        });
+    }
+
+    #[test]
+    fn a_slab_of_descriptors_never_hands_out_its_own() {
+        let mut room = vec![0u128; DESCRIPTOR as usize / size_of::<u128>()];
+        // SAFETY: as above.
+        let mut slab =
+            unsafe { SlabPtr::describe(room.as_mut_ptr().cast(), DESCRIPTORS, 7, 1024, 5) };
+        slab.appoint();
+        assert_eq!(slab.check(true), Ok(()));
+        assert!(slab.is_vacant() && !slab.is_full());
+        let taken = core::iter::from_fn(|| slab.pop(DESCRIPTOR)).count();
+        assert_eq!(taken, 4);
+        slab.push_watched(0);
+        slab.set_len(0, DESCRIPTOR);
+        assert_eq!(slab.check(true), Err("S2: what is no slot is free"));
+    }
+}
