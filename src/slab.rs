@@ -525,17 +525,28 @@ mod tests {
     use super::*;
     use std::vec;
 
-    /// A slab of 16 slots, of which three are live, and room for its description.
-    fn with_slab(test: impl FnOnce(SlabPtr)) {
+    const SLOTS: u32 = 16;
+
+    /// A slab of this class with [`SLOTS`] slots, as the current one.
+    fn with_slab(class: u32, test: impl FnOnce(SlabPtr)) {
         let mut room = vec![0u128; DESCRIPTOR as usize / size_of::<u128>()];
         // SAFETY: there is room, aligned to 16, for as long as the test runs.
-        let mut slab = unsafe { SlabPtr::describe(room.as_mut_ptr().cast(), 3, 7, 1024, 16) };
+        let mut slab =
+            unsafe { SlabPtr::describe(room.as_mut_ptr().cast(), class, 7, 1024, SLOTS) };
         slab.appoint();
-        for len in [0, 1, slab.slot_size()] {
-            slab.pop(len).expect("a slot is free");
-        }
         assert_eq!(slab.check(true), Ok(()));
         test(slab);
+    }
+
+    /// One of which some slots are live.
+    fn with_blocks(test: impl FnOnce(SlabPtr)) {
+        with_slab(3, |slab| {
+            for len in [0, 1, slab.slot_size()] {
+                slab.pop(len).expect("a slot is free");
+            }
+            assert_eq!(slab.check(true), Ok(()));
+            test(slab);
+        });
     }
 
     #[test]
@@ -543,7 +554,7 @@ mod tests {
         type Defect = fn(SlabPtr);
         let defects: &[(&str, Defect)] = &[
             ("S2: what is no slot is free", |mut slab| {
-                slab.get_mut().free |= 1 << 16;
+                slab.get_mut().free |= 1 << SLOTS;
             }),
             ("S2: a live slot has no length", |mut slab| {
                 slab.get_mut().free &= !(1 << 5);
@@ -552,14 +563,14 @@ mod tests {
                 slab.set_len(2, slab.slot_size() + 1);
             }),
             ("S2: what is no slot has a length", |slab| {
-                slab.set_len(16, 0);
+                slab.set_len(SLOTS, 0);
             }),
             ("S3: a slab watches for something else", |mut slab| {
                 slab.watch();
             }),
         ];
         for (found, defect) in defects {
-            with_slab(|slab| {
+            with_blocks(|slab| {
                 defect(slab);
                 assert_eq!(slab.check(true), Err(*found));
             });
@@ -568,7 +579,7 @@ mod tests {
 
     #[test]
     fn what_a_slab_watches_for_depends_on_what_is_free() {
-        with_slab(|mut slab| {
+        with_blocks(|mut slab| {
             slab.watch();
             assert_eq!(slab.check(false), Ok(()));
             while slab.pop(1).is_some() {}
@@ -583,17 +594,13 @@ mod tests {
 
     #[test]
     fn a_slab_of_descriptors_never_hands_out_its_own() {
-        let mut room = vec![0u128; DESCRIPTOR as usize / size_of::<u128>()];
-        // SAFETY: as above.
-        let mut slab =
-            unsafe { SlabPtr::describe(room.as_mut_ptr().cast(), DESCRIPTORS, 7, 1024, 5) };
-        slab.appoint();
-        assert_eq!(slab.check(true), Ok(()));
-        assert!(slab.is_vacant() && !slab.is_full());
-        let taken = core::iter::from_fn(|| slab.pop(DESCRIPTOR)).count();
-        assert_eq!(taken, 4);
-        slab.push_watched(0);
-        slab.set_len(0, DESCRIPTOR);
-        assert_eq!(slab.check(true), Err("S2: what is no slot is free"));
+        with_slab(DESCRIPTORS, |slab| {
+            assert!(slab.is_vacant() && !slab.is_full());
+            let taken = core::iter::from_fn(|| slab.pop(DESCRIPTOR));
+            assert!(taken.eq((1..SLOTS).filter_map(|slot| NonZeroU32::new(slab.ptr(slot)))));
+            slab.push_watched(0);
+            let error = Err("S2: what is no slot is free");
+            assert_eq!(slab.check(true), error);
+        });
     }
 }

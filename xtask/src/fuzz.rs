@@ -1,12 +1,12 @@
 //! Coverage-guided fuzzing: builds the targets of `fuzz/` and runs one after the other, from the seeds and from what was found
 //! before. Writes to target/fuzz only.
 
-use crate::step;
+use crate::{setup, step};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The targets: the files in fuzz/fuzz_targets.
 const TARGETS: [&str; 6] = [
@@ -54,18 +54,13 @@ impl Default for Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    if !succeeds("rustup", &["run", "nightly", "rustc", "--version"]) {
+    if !setup::nightly() || !step::succeeds(Command::new("c++").arg("--version")) {
         eprintln!(
-            "\n==> SKIPPED: fuzzing. It needs a nightly toolchain: rustup toolchain install nightly"
+            "\n==> SKIPPED: fuzzing. It needs a C++ compiler and a nightly toolchain: rustup toolchain install nightly"
         );
         return Ok(());
     }
-    if !succeeds("cargo", &["fuzz", "--version"]) {
-        step::run(
-            "installing cargo-fuzz",
-            &mut step::cargo(&["install", "--locked", "cargo-fuzz"]),
-        )?;
-    }
+    step::install("cargo-fuzz", "fuzz")?;
     // All at once, since they share all but their last crate.
     step::run(
         "building the fuzz targets",
@@ -76,17 +71,6 @@ pub fn run(options: &Options) -> Result<()> {
         run_target(target, options)?;
     }
     Ok(())
-}
-
-/// Whether this can be run, and succeeds.
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program)
-        .args(arguments)
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 fn run_target(target: &str, options: &Options) -> Result<()> {

@@ -4,6 +4,7 @@
 mod bench;
 mod exhaustive;
 mod fuzz;
+mod mutants;
 mod sanitize;
 mod setup;
 mod step;
@@ -27,6 +28,8 @@ enum Command {
     Exhaustive,
     /// Run the fuzz targets, from their seeds on
     Fuzz(fuzz::Options),
+    /// Change the code in one place at a time, and find the changes that no test notices
+    Mutants(mutants::Options),
     /// Run the native tests under the address sanitizer, and those with threads under the thread sanitizer
     Sanitize,
     /// Count the unsafe code, and find what of it is not justified
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Command::Suites => suites::run(),
         Command::Exhaustive => exhaustive::run(),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Sanitize => sanitize::run(),
         Command::Unsafe => unsafe_code::run(),
         Command::Bench(options) => bench::run(&options),

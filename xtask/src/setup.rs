@@ -2,7 +2,7 @@
 
 use crate::step;
 use anyhow::{Result, bail};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Adds those of the targets that the toolchain lacks.
 pub fn targets(names: &[&str]) -> Result<()> {
@@ -41,17 +41,15 @@ fn has_target(name: &str) -> bool {
     })
 }
 
-/// Whether there is a nightly toolchain with miri, which is added if only the component is missing.
+/// Whether there is a nightly toolchain.
+pub fn nightly() -> bool {
+    step::succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"]))
+}
+
+/// Whether there is one with miri, which is added if only the component is missing.
 pub fn miri() -> bool {
-    let quiet = |arguments: &[&str]| {
-        Command::new("rustup")
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    quiet(&["run", "nightly", "rustc", "--version"])
+    let quiet = |arguments: &[&str]| step::succeeds(Command::new("rustup").args(arguments));
+    nightly()
         && (quiet(&["run", "nightly", "cargo", "miri", "--version"])
             || quiet(&[
                 "component",

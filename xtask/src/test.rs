@@ -1,6 +1,6 @@
 //! All tests.
 
-use crate::{exhaustive, setup, step, suites};
+use crate::{exhaustive, fuzz, setup, step, suites, unsafe_code};
 use anyhow::Result;
 use std::process::Command;
 
@@ -87,6 +87,8 @@ pub fn run() -> Result<()> {
     )?;
     suites::run()?;
     exhaustive::run()?;
+    fuzz::run(&fuzz::Options::default())?;
+    unsafe_code::run()?;
     step::run(
         "the lock in every interleaving of a few threads",
         &mut step::cargo(&["test", "--release", "--package", "lock-check"]),
@@ -107,7 +109,7 @@ pub fn run() -> Result<()> {
 /// The tests of a mode.
 fn of_mode(mode: &str, tests: &[&str]) -> Command {
     let features = format!("{FEATURES},{mode}");
-    let mut cargo = step::cargo(&["test", "--features", &features]);
+    let mut cargo = step::cargo(&["test", "--features", &features, "--lib"]);
     for test in tests {
         cargo.args(["--test", test]);
     }
