@@ -1,6 +1,6 @@
 //! The invariants of the whole heap, checked in one place. Slow, since it reads all metadata: for tests.
 
-use crate::controller::PageSlab;
+use crate::controller::{MAX_EMPTY, PageSlab};
 use crate::invariant::{Checked, ensure};
 use crate::map::{FRAME, GUARD_FRAMES, Kind};
 use crate::memory::LinearMemory;
@@ -67,14 +67,16 @@ impl<M: LinearMemory> PageSlab<M> {
         let mut empty = 0;
         for index in 0..=DESCRIPTORS as usize {
             listed += usize::from(!self.current[index].is_empty());
-            for slab in list(self.partial[index]) {
+            for (slab, previous) in links(self.partial[index]) {
+                ensure(slab.previous() == previous, LINKS)?;
                 ensure(
                     !slab.is_full() && !slab.is_vacant(),
                     "C2: a listed slab is not partial",
                 )?;
                 listed += 1;
             }
-            for slab in list(self.empties[index]) {
+            for (slab, previous) in links(self.empties[index]) {
+                ensure(slab.previous() == previous, LINKS)?;
                 ensure(slab.is_vacant(), "C2: a listed slab is not empty")?;
                 empty += 1;
             }
@@ -84,9 +86,16 @@ impl<M: LinearMemory> PageSlab<M> {
             empty == self.empty as usize,
             "C3: the empty slabs are miscounted",
         )?;
+        ensure(self.empty <= MAX_EMPTY, "C3: too many empty slabs are kept")?;
+        let slabs = self.slabs().count();
         ensure(
-            listed + empty + unlisted == self.slabs().count(),
+            listed + empty + unlisted == slabs,
             "C2: a list holds a slab that is gone",
+        )?;
+        let of_descriptors = self.slabs().filter(|slab| slab.class() == DESCRIPTORS);
+        ensure(
+            of_descriptors.flat_map(SlabPtr::live_slots).count() == slabs,
+            "C1: a descriptor is lost",
         )
     }
 
@@ -167,6 +176,14 @@ impl<M: LinearMemory> PageSlab<M> {
                 .chain(slab.into_iter().flat_map(SlabPtr::live_slots))
         })
     }
+}
+
+const LINKS: &str = "C2: a list's links disagree";
+
+/// The slabs of a list, each with the one before it.
+fn links(first: Option<SlabPtr>) -> impl Iterator<Item = (SlabPtr, Option<SlabPtr>)> {
+    let before = core::iter::once(None).chain(list(first).map(Some));
+    list(first).zip(before)
 }
 
 /// The slabs of a list.
@@ -255,6 +272,10 @@ mod tests {
                 let head = fixture.heap.current[DESCRIPTORS as usize].head();
                 fixture.heap.runs.map_mut().entry_mut(head).next -= 1;
             }),
+            ("C1: a descriptor is lost", |fixture| {
+                let descriptors = fixture.heap.current[DESCRIPTORS as usize];
+                descriptors.pop(0).expect("there is room");
+            }),
             ("C2: a slab is in two places", |fixture| {
                 fixture.heap.empties[CLASS] = Some(fixture.partial);
             }),
@@ -267,6 +288,12 @@ mod tests {
             }),
             ("C2: a slab with free slots is in no list", |fixture| {
                 fixture.heap.empties[CLASS] = None;
+            }),
+            ("C2: a list's links disagree", |fixture| {
+                fixture.partial.get_mut().previous = Some(fixture.full);
+            }),
+            ("C2: a list's links disagree", |fixture| {
+                fixture.empty.get_mut().previous = Some(fixture.full);
             }),
             ("C2: a listed slab is not partial", |fixture| {
                 fixture.full.get_mut().next = Some(fixture.partial);
@@ -321,5 +348,31 @@ mod tests {
             defect(&mut fixture);
             assert_eq!(fixture.heap.invariants(), Err(*found));
         }
+    }
+
+    /// Makes a heap keep as many empty slabs as it may, and more try to be kept. The current one is vacant, too.
+    fn fill_with_empty(heap: &mut PageSlab<ReservedMemory>) {
+        let count = (MAX_EMPTY + 8) * MAX_SLOTS;
+        let blocks: Vec<_> = (0..count).filter_map(|_| heap.alloc(LEN).ok()).collect();
+        for ptr in blocks {
+            heap.free(ptr, LEN).expect("it is live");
+        }
+        assert_eq!(heap.empty, MAX_EMPTY);
+    }
+
+    #[test]
+    fn as_many_empty_slabs_as_may_be_kept_are_no_defect() {
+        let mut heap = fixture().heap;
+        fill_with_empty(&mut heap);
+        assert_eq!(heap.invariants(), Ok(()));
+    }
+
+    #[test]
+    #[should_panic(expected = "C3: what is busy is miscounted")]
+    fn what_is_found_is_a_panic() {
+        let mut heap = fixture().heap;
+        heap.check_invariants();
+        heap.busy += 1;
+        heap.check_invariants();
     }
 }

@@ -23,7 +23,7 @@ use static_assertions::const_assert;
 const CLASSES: usize = DESCRIPTORS as usize + 1;
 
 /// How many empty slabs are kept at most, besides the current ones.
-const MAX_EMPTY: u32 = GEOMETRY.max_empty;
+pub(crate) const MAX_EMPTY: u32 = GEOMETRY.max_empty;
 
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
@@ -123,11 +123,11 @@ static_assertions::assert_obj_safe!(MemoryController);
 ///
 /// Invariants, beside those of its runs and slabs:
 /// - **C1**: a slab's frames are an internal run of the slab's class's shape, and the map names the slab for each of
-///   them. For slabs of descriptors it names none, but the first frame of the run.
+///   them. For slabs of descriptors it names none, but the first frame of the run; their live slots are the slabs' descriptors.
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
-/// - **C3**: `empty` counts the slabs in lists of empty slabs; `busy` counts the live runs, and the guest's
+/// - **C3**: `empty` counts the slabs in lists of empty slabs, at most [`MAX_EMPTY`]; `busy` counts the live runs, and the guest's
 ///   slabs that have live slots and are not current.
 /// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
 pub struct PageSlab<M> {

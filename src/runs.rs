@@ -38,7 +38,7 @@ const PAGES_PER_PAGE_AHEAD: u32 = 16;
 ///   next, up to the end.
 /// - **R2**: no two free runs are neighbours.
 /// - **R3**: a free run is in the bin of its length, a cached run in the list of its length, each in one list
-///   once; a bin's bit is set exactly if the bin has a run.
+///   once; a bin's bit is set exactly if the bin has a run. At most [`MAX_CACHED`] runs are cached.
 /// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: all in the
 ///   map but the foreign ones.
 /// - **R5**: no frame from `untouched` on is part of a run that is not free, and none ever was.
@@ -460,7 +460,8 @@ impl<M> Runs<M> {
             )?;
         }
         ensure(listed == 0, "R3: a free or cached run is in no list")?;
-        ensure(cached == self.cached, "R3: the cached runs are miscounted")
+        ensure(cached == self.cached, "R3: the cached runs are miscounted")?;
+        ensure(cached <= MAX_CACHED, "R3: too many runs are cached")
     }
 }
 
@@ -673,8 +674,11 @@ impl<M: LinearMemory> Runs<M> {
     not(pageslab_geometry = "tiny")
 ))]
 mod tests {
+    extern crate std;
+
     use super::*;
     use crate::ReservedMemory;
+    use std::vec::Vec;
 
     /// What [`runs`] has made.
     struct Heads {
@@ -719,6 +723,17 @@ mod tests {
             short,
         };
         (runs, heads)
+    }
+
+    /// Caches runs of one frame until there are this many cached ones.
+    fn cache(runs: &mut Runs<ReservedMemory>, count: u32) {
+        assert!(runs.grow(count));
+        let heads: Vec<_> = (runs.cached..count).filter_map(|_| runs.take(1)).collect();
+        for head in heads {
+            runs.cached += 1;
+            runs.push(BINS + 1, head, Tag::new(Kind::Cached, 1));
+        }
+        assert_eq!(runs.cached, count);
     }
 
     /// Where the last run ends that is not free.
@@ -805,6 +820,9 @@ mod tests {
             ("R3: the cached runs are miscounted", |runs, _| {
                 runs.cached = 1;
             }),
+            ("R3: too many runs are cached", |runs, _| {
+                cache(runs, MAX_CACHED + 1);
+            }),
             ("R4: the pages held are miscounted", |runs, _| {
                 runs.held += 1;
             }),
@@ -837,6 +855,7 @@ mod tests {
     #[test]
     fn what_only_just_is_in_order_is_no_defect() {
         let (mut runs, heads) = runs();
+        cache(&mut runs, MAX_CACHED);
         runs.limit = runs.held;
         runs.untouched = touched(&runs);
         runs.map.entry_mut(heads.live).next = 0;

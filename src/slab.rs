@@ -334,6 +334,11 @@ impl SlabPtr {
         self.get().next
     }
 
+    /// The slab before this one in its list.
+    pub(crate) fn previous(self) -> Option<Self> {
+        self.get().previous
+    }
+
     pub(crate) fn head(self) -> u32 {
         self.get().head
     }

@@ -2,101 +2,98 @@
 //! once), and sees whether a test fails. What survives is either not tested or makes no difference; `docs/mutation.md` says
 //! which.
 //!
-//! It takes more than an hour, and so is no part of the tests. Writes to target/mutants only.
+//! The code is tried as guests have it, and what survives that is tried in the modes that are features, together with what
+//! is only theirs. It takes more than an hour, and so is no part of the tests. Writes to target/mutants only.
 
 use crate::step;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use std::process::Command;
 
 const OUTPUT: &str = "target/mutants";
 
 #[derive(Args)]
 pub struct Options {
-    /// Only what survived the last time, or was not there yet
+    /// Try only what survived the last time, or was not there yet
     #[arg(long)]
     iterate: bool,
 }
 
-/// What is changed, and which tests have to notice.
-struct Part {
-    name: &'static str,
+/// One way to build the code: what of it is changed then, and which tests have to notice.
+struct Pass {
     features: &'static str,
+    /// Beside the [`CORE`].
     files: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
-const PARTS: [Part; 2] = [
-    Part {
-        name: "core",
+const CORE: &[&str] = &[
+    "src/bitmap.rs",
+    "src/check.rs",
+    "src/class.rs",
+    "src/controller.rs",
+    "src/error.rs",
+    "src/global.rs",
+    "src/invariant.rs",
+    "src/map.rs",
+    "src/reserved.rs",
+    "src/runs.rs",
+    "src/slab.rs",
+];
+
+const PASSES: [Pass; 4] = [
+    // Few tests, which are soon built and notice most.
+    Pass {
         features: "allocator-api2",
-        files: &[
-            "src/bitmap.rs",
-            "src/check.rs",
-            "src/class.rs",
-            "src/controller.rs",
-            "src/error.rs",
-            "src/global.rs",
-            "src/invariant.rs",
-            "src/map.rs",
-            "src/reserved.rs",
-            "src/runs.rs",
-            "src/slab.rs",
-        ],
+        files: &[],
+        tests: &["controller", "misuse", "model"],
+    },
+    Pass {
+        features: "allocator-api2",
+        files: &[],
         tests: &[
             "allocator_api",
             "boundaries",
-            "controller",
             "exhaustion",
             "full_memory",
             "global",
-            "misuse",
             "misuse_handler",
-            "model",
             "poisoned",
         ],
     },
-    Part {
-        name: "checked",
+    Pass {
         features: "checked",
         files: &["src/checked.rs", "src/global/checked.rs", "src/report.rs"],
         tests: &["checked", "controller", "misuse", "misuse_handler", "model"],
+    },
+    Pass {
+        features: "zero-on-free",
+        files: &[],
+        tests: &["zero_on_free"],
     },
 ];
 
 pub fn run(options: &Options) -> Result<()> {
     step::install("cargo-mutants", "mutants")?;
-    // What survives is for a person to judge: cargo-mutants fails then, and the next part is to be run all the same.
-    let mut survived = Vec::new();
-    for part in &PARTS {
-        let title = format!("mutants of {}", part.name);
-        if step::run(&title, &mut mutants(part, options)).is_err() {
-            survived.push(format!("{OUTPUT}/{}/mutants.out/missed.txt", part.name));
+    let mut ended = Ok(());
+    for (number, pass) in PASSES.iter().enumerate() {
+        let mut mutants = step::cargo(&["mutants", "--package", "pageslab", "--no-shuffle"]);
+        mutants
+            .args(["--output", OUTPUT, "--minimum-test-timeout", "30"])
+            .args(["--features", pass.features])
+            // Nobody reads what they print.
+            .envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("RUST_BACKTRACE", "0")]);
+        if options.iterate || number > 0 {
+            mutants.arg("--iterate");
         }
+        for file in CORE.iter().chain(pass.files) {
+            mutants.args(["--file", file]);
+        }
+        mutants.args(["--", "--lib"]);
+        for test in pass.tests {
+            mutants.args(["--test", test]);
+        }
+        // It fails if anything survives, which another pass may notice.
+        ended = step::run(&format!("mutants, with {}", pass.features), &mut mutants);
     }
-    ensure!(
-        survived.is_empty(),
-        "mutants survived, or could not be tried: see {}",
-        survived.join(" and ")
-    );
-    Ok(())
-}
-
-fn mutants(part: &Part, options: &Options) -> Command {
-    let mut cargo = step::cargo(&["mutants", "--package", "pageslab", "--no-shuffle"]);
-    cargo
-        .args(["--output", &format!("{OUTPUT}/{}", part.name)])
-        .args(["--minimum-test-timeout", "60"])
-        .args(["--features", part.features]);
-    if options.iterate {
-        cargo.arg("--iterate");
-    }
-    for file in part.files {
-        cargo.args(["--file", file]);
-    }
-    cargo.args(["--", "--lib"]);
-    for test in part.tests {
-        cargo.args(["--test", test]);
-    }
-    cargo
+    ended.with_context(|| format!("those in {OUTPUT}/mutants.out/missed.txt survived all passes"))
 }
