@@ -19,15 +19,31 @@ const OUTER_CARGO: [&str; 5] = [
 /// Has Cargo build these packages of the workspace for a target, in release mode, and returns the directory with their
 /// modules.
 pub fn build(packages: &[&str], target: &str) -> Result<PathBuf> {
+    build_into(&target_dir()?, packages, "", target)
+}
+
+/// The same, of packages with features of theirs. They have a target directory of their own, since a module's name does not
+/// tell its features.
+pub fn build_with(packages: &[&str], features: &str, target: &str) -> Result<PathBuf> {
+    let target_dir = target_dir()?.join("guests").join(features);
+    build_into(&target_dir, packages, features, target)
+}
+
+fn build_into(
+    target_dir: &Path,
+    packages: &[&str],
+    features: &str,
+    target: &str,
+) -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target_dir = target_dir()?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo
         .current_dir(here)
         .args(["build", "--quiet", "--release", "--target", target])
         .args(packages.iter().flat_map(|package| ["--package", package]))
+        .args(["--features", features])
         .arg("--target-dir")
-        .arg(&target_dir);
+        .arg(target_dir);
     for (name, _) in env::vars_os() {
         let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
         if OUTER_CARGO.iter().any(is_outer) {

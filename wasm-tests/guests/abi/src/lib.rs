@@ -1,7 +1,8 @@
 //! A guest with every ABI on its one heap, which is its global allocator as well.
 
-use pageslab::GlobalPageSlab;
+use pageslab::{GlobalPageSlab, abi};
 use std::alloc::{Layout, alloc, dealloc};
+use std::hint::black_box;
 use std::slice;
 
 #[global_allocator]
@@ -10,6 +11,26 @@ static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 pageslab::export_abi!(alloc_free);
 pageslab::export_abi!(surrealism);
 pageslab::export_abi!(cabi_realloc);
+#[cfg(feature = "checked")]
+pageslab::export_abi!(checked);
+
+/// To be called before anything else under WASI. Without it, every call of an export would set up the C library again.
+#[cfg(target_os = "wasi")]
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: the host calls this once.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Sets the tag of the present caller.
+#[cfg(feature = "checked")]
+#[unsafe(no_mangle)]
+extern "C" fn set_tag(tag: u32) {
+    ALLOCATOR.set_tag(tag as u16);
+}
 
 /// How many allocations are live.
 #[unsafe(no_mangle)]
@@ -59,6 +80,44 @@ extern "C" fn guest_adopt(ptr: u32, len: u32) -> u32 {
     let mut vector = unsafe { Vec::from_raw_parts(ptr as *mut u8, len as usize, len as usize) };
     vector.push(1);
     vector.iter().map(|&byte| u32::from(byte)).sum()
+}
+
+/// `__alloc`, called from this many frames further down the stack.
+#[unsafe(no_mangle)]
+extern "C" fn deep_alloc(depth: u32, len: u32, align: u32) -> u32 {
+    deeper(depth, &|| abi::alloc_free::alloc(len, align))
+}
+
+/// `__free`, likewise.
+#[unsafe(no_mangle)]
+extern "C" fn deep_free(depth: u32, ptr: u32, len: u32) -> u32 {
+    // SAFETY: the host passes its own blocks.
+    deeper(depth, &|| unsafe { abi::alloc_free::free(ptr, len) })
+}
+
+/// `cabi_realloc`, likewise.
+#[unsafe(no_mangle)]
+extern "C" fn deep_realloc(depth: u32, ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
+    // SAFETY: the host passes its own blocks.
+    deeper(depth, &|| unsafe {
+        abi::cabi_realloc(ptr, old_len, align, new_len)
+    })
+}
+
+/// Nothing, likewise.
+#[unsafe(no_mangle)]
+extern "C" fn deep_nothing(depth: u32) -> u32 {
+    deeper(depth, &|| 0)
+}
+
+/// Calls from this many frames further down.
+#[inline(never)]
+fn deeper(depth: u32, call: &dyn Fn() -> u32) -> u32 {
+    match depth {
+        0 => call(),
+        // Each of them is a frame: what comes behind keeps the compiler from making it a loop.
+        _ => black_box(deeper(depth - 1, call)),
+    }
 }
 
 /// The layout of this many bytes. The host passes no more than there can be.

@@ -1,0 +1,109 @@
+//! A host that does not let memory grow: once, beyond a limit, or so that the call does not return.
+
+use crate::afterwards::Heap;
+use crate::calls::calls;
+use crate::guest::{CHECKED, Growth, Guest, Outcome, PLAIN};
+use wasmtime::Module;
+
+/// A guest that was never stopped.
+fn guest(module: &Module) -> Guest {
+    let mut guest = Guest::new(module);
+    guest.let_run();
+    guest
+}
+
+/// Makes all calls, each with as much fuel as it takes.
+fn make_all(guest: &mut Guest) {
+    for call in calls() {
+        guest.let_run();
+        assert_eq!(guest.call(call), Outcome::Done, "{call:?}");
+    }
+}
+
+/// How often the calls grow memory.
+fn growths(module: &Module) -> u32 {
+    let mut guest = guest(module);
+    let before = guest.store.data().growths;
+    make_all(&mut guest);
+    guest.store.data().growths - before
+}
+
+/// Makes all calls on a host that refuses some growth, and returns how many calls were refused. These are made again when
+/// growths are granted.
+fn make_refused(module: &Module, growth: impl Fn(u32) -> Growth) -> u32 {
+    let mut guest = guest(module);
+    guest.store.data_mut().growth = growth(guest.store.data().growths);
+    let mut refused = 0;
+    for call in calls() {
+        guest.let_run();
+        match guest.call(call) {
+            Outcome::Done => {}
+            Outcome::Refused => {
+                refused += 1;
+                guest.assert_whole();
+                guest.store.data_mut().growth = Growth::Granted;
+                assert_eq!(guest.call(call), Outcome::Done, "{call:?} again");
+            }
+            other => panic!("{call:?}: {other:?}"),
+        }
+        guest.assert_bytes();
+    }
+    guest.assert_whole();
+    guest.store.data_mut().growth = Growth::Granted;
+    assert_eq!(guest.use_on(7), Heap::Usable);
+    assert_eq!(guest.count(), 0, "blocks are lost");
+    refused
+}
+
+#[test]
+fn memory_grow_that_is_refused_at_every_n() {
+    for nth in 0..growths(&PLAIN) {
+        // A smaller growth, or what is cached, may make good for one.
+        assert!(make_refused(&PLAIN, |first| Growth::Refused(first + nth)) <= 1);
+    }
+}
+
+#[test]
+fn memory_grow_that_is_refused_from_every_n_on() {
+    for nth in 0..growths(&PLAIN) {
+        let refused = make_refused(&PLAIN, |first| Growth::RefusedFrom(first + nth));
+        assert_eq!(refused, 1, "from growth {nth} on");
+    }
+}
+
+#[test]
+fn memory_grow_that_is_refused_in_checked_mode() {
+    let growths = growths(&CHECKED);
+    let refused =
+        (0..growths).map(|nth| make_refused(&CHECKED, |first| Growth::RefusedFrom(first + nth)));
+    // The quarantine may make good for some.
+    assert!(refused.sum::<u32>() > growths / 2);
+}
+
+fn trap_at_every_n(module: &Module) {
+    let mut stops = 0;
+    for nth in 0..growths(module) {
+        let mut guest = guest(module);
+        guest.store.data_mut().growth = Growth::Traps(guest.store.data().growths + nth);
+        for call in calls() {
+            guest.let_run();
+            if guest.call(call) == Outcome::Stopped {
+                stops += 1;
+                // It grows in the midst of a change.
+                assert_eq!(guest.use_on(nth.into()), Heap::Dead);
+                break;
+            }
+        }
+    }
+    assert_eq!(stops, growths(module));
+}
+
+#[test]
+fn memory_grow_that_traps_at_every_n() {
+    trap_at_every_n(&PLAIN);
+}
+
+#[test]
+fn memory_grow_that_traps_in_checked_mode() {
+    trap_at_every_n(&CHECKED);
+}
