@@ -17,6 +17,14 @@ impl Call {
             Free { .. } => "free",
         }
     }
+
+    /// The block that there must be for the call.
+    pub fn needs(self) -> Option<u32> {
+        match self {
+            Alloc { .. } => None,
+            Realloc { block, .. } | Free { block } => Some(block),
+        }
+    }
 }
 
 fn alloc(block: u32, len: u32) -> Call {

@@ -1,9 +1,11 @@
 //! A host that does not let memory grow: once, beyond a limit, or so that the call does not return.
 
 use crate::afterwards::Heap;
-use crate::calls::calls;
+use crate::calls::{Call, calls};
 use crate::guest::{CHECKED, Growth, Guest, Outcome, PLAIN};
 use wasmtime::Module;
+
+const PAGE: u64 = 64 << 10;
 
 /// A guest that was never stopped.
 fn guest(module: &Module) -> Guest {
@@ -106,4 +108,52 @@ fn memory_grow_that_traps_at_every_n() {
 #[test]
 fn memory_grow_that_traps_in_checked_mode() {
     trap_at_every_n(&CHECKED);
+}
+
+/// Makes all calls that can be made in this many pages, and returns how many were refused.
+fn make_within(guest: &mut Guest, pages: u64) -> u32 {
+    let mut refused = 0;
+    for call in calls() {
+        guest.let_run();
+        // Its block may have been refused.
+        if call
+            .needs()
+            .is_some_and(|block| !guest.live.contains_key(&block))
+        {
+            continue;
+        }
+        let outcome = guest.call(call);
+        if outcome != Outcome::Done {
+            assert_eq!(outcome, Outcome::Refused, "{call:?}");
+            assert!(!matches!(call, Call::Free { .. }));
+            refused += 1;
+            guest.assert_whole();
+            assert_eq!(guest.count() as usize, guest.live.len(), "blocks are lost");
+        }
+        assert!(guest.pages() <= pages);
+    }
+    guest.assert_whole();
+    refused
+}
+
+#[test]
+fn a_memory_that_may_have_any_number_of_pages() {
+    let mut free = guest(&PLAIN);
+    let least = free.pages();
+    make_all(&mut free);
+    let peak = free.pages();
+    for pages in least..=peak {
+        let mut guest = guest(&PLAIN);
+        let limit = (pages * PAGE) as usize;
+        guest.store.data_mut().limit_memory(limit);
+        let refused = make_within(&mut guest, pages);
+        assert_eq!(refused == 0, pages == peak, "{refused} in {pages} pages");
+
+        // With all that it wants it goes on as if nothing had been.
+        guest.store.data_mut().limit_memory(usize::MAX);
+        assert_eq!(guest.use_on(pages), Heap::Usable);
+        assert_eq!(guest.count(), 0, "blocks are lost");
+        make_all(&mut guest);
+        guest.assert_whole();
+    }
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 use wasm_tests::modules;
 use wasmtime::{
-    Config, Engine, Instance, Memory, Module, ResourceLimiter, Store, Trap, TypedFunc,
-    UpdateDeadline, WasmParams, WasmResults,
+    Config, Engine, Instance, Memory, Module, ResourceLimiter, Store, StoreLimits,
+    StoreLimitsBuilder, Trap, TypedFunc, UpdateDeadline, WasmParams, WasmResults,
 };
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -51,6 +51,7 @@ fn compile(directory: anyhow::Result<impl AsRef<Path>>) -> Module {
 /// What becomes of the growths of a memory.
 #[derive(Clone, Copy, Default)]
 pub enum Growth {
+    /// Up to the host's limits.
     #[default]
     Granted,
     /// That of this number fails.
@@ -66,21 +67,34 @@ pub enum Growth {
 pub struct Host {
     pub growth: Growth,
     pub growths: u32,
+    limits: StoreLimits,
     /// How often the engine has looked at the epoch.
     pub looks: u64,
     /// Before which look the time is up.
     pub deadline: Option<u64>,
 }
 
+impl Host {
+    /// From now on memory may have this many bytes.
+    pub fn limit_memory(&mut self, bytes: usize) {
+        self.limits = StoreLimitsBuilder::new().memory_size(bytes).build();
+    }
+}
+
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let number = self.growths;
         self.growths += 1;
         match self.growth {
             Growth::Refused(nth) if nth == number => Ok(false),
             Growth::RefusedFrom(nth) if nth <= number => Ok(false),
             Growth::Traps(nth) if nth == number => Err(wasmtime::Error::msg("no more memory")),
-            _ => Ok(true),
+            _ => self.limits.memory_growing(current, desired, maximum),
         }
     }
 
