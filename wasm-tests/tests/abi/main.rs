@@ -1,5 +1,6 @@
 //! The guest ABIs as hosts use them, rightly and wrongly, and the examples that have them.
 
+mod checked;
 mod examples;
 mod plugin;
 mod right;

@@ -1,12 +1,15 @@
 //! Plugins that the tests open, each in a store of its own.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 use wasm_tests::{
     host::{Abi, Plugin},
     modules,
 };
 use wasmtime::{Config, Engine, Linker, Module, Store};
-use wasmtime_wasi::{WasiCtxBuilder, p1::WasiP1Ctx};
+use wasmtime_wasi::{WasiCtxBuilder, p1::WasiP1Ctx, p2::pipe::MemoryOutputPipe};
 
 /// All ABIs, for tests that go through each.
 pub const ABIS: [Abi; 3] = [Abi::AllocFree, Abi::Surrealism, Abi::CabiRealloc];
@@ -25,8 +28,17 @@ pub fn guest(abi: Abi) -> Plugin<()> {
 
 /// A package's module for a target, built and compiled.
 pub fn module(package: &str, target: &str) -> Module {
-    let directory = modules::build(&[package], target).expect("cargo builds the guest");
+    compile(modules::build(&[package], target), package)
+}
+
+/// The same with features of the package.
+pub fn module_with(package: &str, features: &str, target: &str) -> Module {
+    compile(modules::build_with(&[package], features, target), package)
+}
+
+fn compile(directory: anyhow::Result<PathBuf>, package: &str) -> Module {
     let file = Path::new(&package.replace('-', "_")).with_extension("wasm");
+    let directory = directory.expect("cargo builds the guest");
     Module::from_file(&ENGINE, directory.join(file)).expect("the guest is a module")
 }
 
@@ -40,7 +52,18 @@ pub fn open(module: &Module, abi: Abi) -> Plugin<()> {
 
 /// An instance of a module for WASI, initialized.
 pub fn open_wasi(module: &Module, abi: Abi) -> Plugin<WasiP1Ctx> {
-    let mut store = Store::new(&ENGINE, WasiCtxBuilder::new().inherit_stderr().build_p1());
+    open_with(WasiCtxBuilder::new().inherit_stderr(), module, abi)
+}
+
+/// The same, and what it writes to stderr.
+pub fn open_wasi_and_stderr(module: &Module, abi: Abi) -> (Plugin<WasiP1Ctx>, MemoryOutputPipe) {
+    let stderr = MemoryOutputPipe::new(1 << 20);
+    let plugin = open_with(WasiCtxBuilder::new().stderr(stderr.clone()), module, abi);
+    (plugin, stderr)
+}
+
+fn open_with(wasi: &mut WasiCtxBuilder, module: &Module, abi: Abi) -> Plugin<WasiP1Ctx> {
+    let mut store = Store::new(&ENGINE, wasi.build_p1());
     let mut linker = Linker::new(&ENGINE);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |context| context).expect("no duplicates");
     let instance = linker.instantiate(&mut store, module);
