@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
         let mut mutants = step::cargo(&["mutants", "--package", "pageslab", "--no-shuffle"]);
         mutants
             .args(["--output", OUTPUT, "--minimum-test-timeout", "30"])
-            .args(["--features", pass.features])
+            .args(["--features", pass.features, "--exclude-re", "tests::"])
             // Nobody reads what they print.
             .envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("RUST_BACKTRACE", "0")]);
         if options.iterate || number > 0 {
@@ -88,9 +88,10 @@ pub fn run(options: &Options) -> Result<()> {
         for file in CORE.iter().chain(pass.files) {
             mutants.args(["--file", file]);
         }
-        mutants.args(["--", "--lib"]);
+        // To build only these, too.
+        mutants.arg("--cargo-arg=--lib");
         for test in pass.tests {
-            mutants.args(["--test", test]);
+            mutants.arg(format!("--cargo-arg=--test={test}"));
         }
         // It fails if anything survives, which another pass may notice.
         ended = step::run(&format!("mutants, with {}", pass.features), &mut mutants);
