@@ -4,7 +4,7 @@
 use crate::plugin::{module_with, open, open_wasi_and_stderr};
 use guest_collections::Random;
 use pageslab::abi::alloc_free::{DOUBLE_FREE, LENGTH_MISMATCH, OK, OVERFLOW, WRITE_AFTER_FREE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use wasm_tests::host::{Abi, Plugin, Result};
 use wasmtime::Module;
@@ -173,6 +173,28 @@ fn memory_that_was_written_to_after_free_is_never_handed_out() {
         assert_eq!(guest.heap_check(), WRITE_AFTER_FREE);
         assert_eq!(guest.heap_leaks(), kept);
     });
+}
+
+#[test]
+fn a_double_free_is_told_as_long_as_the_memory_waits() {
+    // Longer blocks do not wait.
+    for len in LENS.into_iter().filter(|&len| len <= 8_192) {
+        let mut guest = guest();
+        let blocks = (0..QUARANTINE).map(|_| {
+            let ptr = guest.alloc(len, 1);
+            assert_eq!(guest.free(ptr, len), OK);
+            ptr
+        });
+        let blocks: BTreeSet<u32> = blocks.collect();
+        assert_eq!(
+            blocks.len(),
+            QUARANTINE as usize,
+            "one was handed out again"
+        );
+        for ptr in blocks {
+            assert_eq!(guest.free(ptr, len), DOUBLE_FREE, "{len} bytes");
+        }
+    }
 }
 
 #[test]
