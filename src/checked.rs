@@ -189,6 +189,8 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     pub(crate) fn alloc_checked(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        // One of a call that was stopped before it told.
+        self.checks_mut().refusal = None;
         let ptr = match self.alloc_raw(len, align) {
             Some(ptr) => ptr,
             None => {
@@ -222,14 +224,17 @@ impl<M: LinearMemory> PageSlab<M> {
             return false;
         }
         let place = self.place_at(ptr);
-        fill(self.runs.memory(), ptr, len as usize);
         let past = Past {
             len,
             allocated_by: place.history.past().map_or(0, |past| past.allocated_by),
             freed_by: self.checks().tag,
         };
-        self.set_history(ptr, past);
-        self.hold(&self.place_at(ptr));
+        // A call that is stopped here must not leave a live block without its bytes.
+        self.change(|heap| {
+            fill(heap.runs.memory(), ptr, len as usize);
+            heap.set_history(ptr, past);
+            heap.hold(&heap.place_at(ptr));
+        });
         if place.room > MAX_QUARANTINED_BYTES {
             self.release(ptr);
             return true;
@@ -263,14 +268,13 @@ impl<M: LinearMemory> PageSlab<M> {
         if new_len > place.room - SLACK || !matches!(refusal, Error::OutOfMemory { .. }) {
             return Err(refusal);
         }
-        if new_len < old_len {
-            fill(
-                self.runs.memory(),
-                ptr + new_len,
-                (old_len - new_len) as usize,
-            );
-        }
-        self.set_len(ptr, new_len);
+        self.change(|heap| {
+            if new_len < old_len {
+                let tail = (old_len - new_len) as usize;
+                fill(heap.runs.memory(), ptr + new_len, tail);
+            }
+            heap.set_len(ptr, new_len);
+        });
         Ok(ptr)
     }
 

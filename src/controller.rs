@@ -344,9 +344,9 @@ impl<M: LinearMemory> PageSlab<M> {
         refusal.unwrap_or(Error::OutOfMemory { len })
     }
 
-    /// Makes a change that needs more than one store. `None` if an earlier one was stopped on its way, by a host that lets a
+    /// Makes a change that needs more than one store, of lists, or of a block together with its bytes. `None` if an earlier one was stopped on its way, by a host that lets a
     /// guest run out of fuel, time or stack: then the lists are half changed, and nothing that needs them is done any more.
-    fn change<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
+    pub(crate) fn change<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if core::mem::replace(&mut self.is_changing, true) {
             return None;
         }
@@ -877,10 +877,16 @@ impl<M: LinearMemory> PageSlab<M> {
         }
         let slab = self.slab_of(ptr);
         match slab.find(ptr, len) {
-            Some(slot) if len <= MAX_LEN => {
-                self.erase(ptr, len);
-                self.free_slot(slab, slot)
+            Some(slot) if len <= MAX_LEN && ZEROES => {
+                let freed = self.change(|heap| {
+                    heap.erase(ptr, len);
+                    if !slab.push(slot) {
+                        heap.relist(slab, slot);
+                    }
+                });
+                freed.is_some()
             }
+            Some(slot) if len <= MAX_LEN => self.free_slot(slab, slot),
             _ => false,
         }
     }
@@ -909,8 +915,15 @@ impl<M: LinearMemory> PageSlab<M> {
                     return moved;
                 }
             }
-            self.erase_tail(ptr, old_len, new_len);
-            slab.set_len(slot, new_len);
+            if ZEROES {
+                let shorten = |heap: &mut Self| {
+                    heap.erase_tail(ptr, old_len, new_len);
+                    slab.set_len(slot, new_len);
+                };
+                self.change(shorten).ok_or(Error::Poisoned)?;
+            } else {
+                slab.set_len(slot, new_len);
+            }
             Ok(ptr)
         } else {
             self.realloc_run(ptr, old_len, new_len, align)

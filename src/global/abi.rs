@@ -45,11 +45,12 @@ pub mod alloc_free {
     pub const POISONED: u32 = 6;
 
     /// `__alloc`: allocates `len` bytes, aligned to `align`, a power of two up to 65,536. Returns the pointer, or 0 if
-    /// memory is exhausted or the alignment is none of these.
+    /// memory is exhausted, the alignment is none of these, or the heap is poisoned; and in checked mode if the memory was
+    /// written to while it was free, which is told to stderr, where there is one.
     #[must_use]
     #[inline]
     pub fn alloc(len: u32, align: u32) -> u32 {
-        with_heap(|heap| heap.alloc_aligned(len, align)).unwrap_or(0)
+        or_0(with_heap(|heap| heap.alloc_aligned(len, align)))
     }
 
     /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong.
@@ -120,12 +121,12 @@ pub mod checked {
 pub mod surrealism {
     use super::*;
 
-    /// `__sr_alloc`: allocates `len` bytes, aligned to 8 (in fact to 16). Returns the pointer, or 0 if memory is
-    /// exhausted.
+    /// `__sr_alloc`: allocates `len` bytes, aligned to 8 (in fact to 16). Returns the pointer, or 0, as
+    /// [`__alloc`](super::alloc_free::alloc) does.
     #[must_use]
     #[inline]
     pub fn alloc(len: u32) -> u32 {
-        with_heap(|heap| heap.alloc(len)).unwrap_or(0)
+        or_0(with_heap(|heap| heap.alloc(len)))
     }
 
     /// `__sr_free`: frees the allocation of `len` bytes at `ptr`. Returns 1, or 0 if there is none.
@@ -205,6 +206,16 @@ fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Res
         (false, 0) => with_heap(|heap| heap.free_aligned(old_ptr, old_len, align)).map(|()| align),
         (false, _) => with_heap(|heap| heap.realloc_aligned(old_ptr, old_len, new_len, align)),
     }
+}
+
+/// The pointer to a new allocation, or 0 if there is none: a status that does not tell of a guest's write after free.
+#[inline]
+fn or_0(ptr: Result<u32>) -> u32 {
+    #[cfg(feature = "checked")]
+    if let Err(error @ Error::WriteAfterFree { .. }) = ptr {
+        report(error);
+    }
+    ptr.unwrap_or(0)
 }
 
 /// Exports a guest ABI, on the heap of [`GlobalPageSlab`](crate::GlobalPageSlab), from the module that this line is a

@@ -249,12 +249,7 @@ impl Guest {
                     Err(error) => {
                         // It is there as it was, or where it was with its new length, or is gone.
                         self.live.remove(&block);
-                        // In checked mode a block that has been moved is erased before it is freed.
-                        let kept = if self.is_checked() {
-                            0
-                        } else {
-                            old.len.min(len)
-                        };
+                        let kept = old.len.min(len);
                         self.unknown.push((old, kept));
                         if len != old.len {
                             self.unknown.push((Block { len, ..old }, kept));
