@@ -17,6 +17,7 @@ mod quantile;
 mod report;
 mod results;
 mod sizes;
+mod soak;
 mod stamp;
 mod summary;
 mod times;
@@ -87,8 +88,8 @@ struct Measure {
     /// Fewer rounds and fewer points: minutes, and rougher figures
     #[arg(long)]
     quick: bool,
-    /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, density
-    /// and sizes
+    /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, soak,
+    /// density and sizes
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
     /// Measure only these, separated by commas
@@ -115,6 +116,9 @@ struct Show {
     /// Write the README's chart here
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
+    /// Write the chart of the soak here
+    #[arg(long, value_name = "PATH")]
+    soak_chart: Option<PathBuf>,
     /// Print the README's tables, in Markdown
     #[arg(long)]
     markdown: bool,
@@ -143,7 +147,8 @@ fn main() -> Result<()> {
                 std::fs::write(path, serde_json::to_string_pretty(&results)?)
                     .with_context(|| format!("cannot write {}", path.display()))?;
             }
-            cli.measure.show.show(&results)
+            cli.measure.show.show(&results)?;
+            summary::soak::ensure_flat(&results)
         }
     }
 }
@@ -156,6 +161,9 @@ impl Show {
         }
         if let Some(path) = &self.chart {
             report::write_chart(results, path)?;
+        }
+        if let Some(path) = &self.soak_chart {
+            report::write_soak(results, path)?;
         }
         Ok(())
     }
@@ -206,6 +214,11 @@ impl Measure {
         names
     }
 
+    /// Whether an allocator has a soak.
+    fn soaks(&self, name: &str) -> bool {
+        !self.allocators.is_empty() || soak::COMPARED.contains(&name)
+    }
+
     fn under_wasmtime(
         &self,
         plan: &Plan,
@@ -234,8 +247,9 @@ impl Measure {
             latencies: Vec::new(),
             densities: Vec::new(),
             sizes: Vec::new(),
+            soaks: Vec::new(),
         };
-        if plan.wants("growth") || plan.wants("latency") {
+        if plan.wants("growth") || plan.wants("latency") || plan.wants("soak") {
             let compile = |(name, file)| (name, Guest::compile(file, false));
             let guests: Vec<(&str, Result<Guest>)> = files.iter().copied().map(compile).collect();
             if plan.wants("growth") {
@@ -243,6 +257,11 @@ impl Measure {
             }
             if plan.wants("latency") {
                 platform.latencies = latency::measure(plan, &guests);
+            }
+            if plan.wants("soak") {
+                let mut guests = guests;
+                guests.retain(|(name, _)| self.soaks(name));
+                platform.soaks = soak::measure(plan, &guests);
             }
         }
         if plan.wants("density") {
@@ -266,6 +285,7 @@ impl Measure {
             latencies: Vec::new(),
             densities: Vec::new(),
             sizes: Vec::new(),
+            soaks: Vec::new(),
         })
     }
 }

@@ -7,6 +7,7 @@ pub mod figures;
 #[cfg(test)]
 pub mod fixture;
 pub mod goals;
+pub mod soak;
 pub mod tables;
 
 use crate::results::Results;

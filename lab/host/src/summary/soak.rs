@@ -1,0 +1,120 @@
+//! What a soak comes to: linear memory at the end of each cycle of sizes, to the live bytes, and whether it stayed
+//! flat once the live set was, which pageslab's must.
+
+use super::figures;
+use crate::results::{PAGESLAB, Platform, Results, SoakFigures};
+use anyhow::{Result, bail, ensure};
+
+/// By what memory may grow after the first cycle: the sizes are random, and some later cycle has a few more long
+/// blocks at once than the first one had.
+pub const TOLERANCE: f64 = 1.05;
+
+const PAGE: f64 = 65_536.0;
+
+/// Live bytes and pages.
+pub type Sample = (u64, u64);
+
+/// The samples at the ends of cycles.
+#[must_use]
+pub fn ends(figures: &SoakFigures) -> Vec<Sample> {
+    let each = figures.samples.len() / figures.cycles.max(1) as usize;
+    let cycles = figures.samples.chunks_exact(each.max(1));
+    cycles.filter_map(|cycle| cycle.last().copied()).collect()
+}
+
+/// Linear memory to live bytes.
+#[must_use]
+pub fn overhead((live, pages): Sample) -> f64 {
+    pages as f64 * PAGE / live as f64
+}
+
+/// Memory at the end to memory after the first cycle.
+#[must_use]
+pub fn grown(figures: &SoakFigures) -> Option<f64> {
+    let ends = ends(figures);
+    let ((_, first), (_, last)) = (ends.first()?, ends.last()?);
+    Some(*last as f64 / *first as f64)
+}
+
+/// The subject's soak, if there was one.
+#[must_use]
+pub fn of_pageslab(wasm: &Platform) -> Option<&Result<SoakFigures, String>> {
+    let mut soaks = wasm.soaks.iter();
+    let soak = soaks.find(|soak| soak.allocator == PAGESLAB);
+    soak.map(|soak| &soak.outcome)
+}
+
+/// An error if pageslab was soaked, and did not stay flat.
+pub fn ensure_flat(results: &Results) -> Result<()> {
+    match figures::wasm(results).and_then(of_pageslab) {
+        None => Ok(()),
+        Some(Err(reason)) => bail!("pageslab failed the soak: {reason}"),
+        Some(Ok(figures)) => {
+            let grown = grown(figures).unwrap_or(f64::INFINITY);
+            ensure!(
+                grown <= TOLERANCE,
+                "pageslab's memory is not flat: {grown:.3} times what it was after the soak's first cycle, \
+                 and at most {TOLERANCE} is allowed"
+            );
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::fixture;
+
+    /// The fixture with other pages of pageslab's.
+    fn results(change: impl Fn(usize, u64) -> u64) -> Results {
+        let mut results = fixture::results();
+        for soak in &mut results.platforms[0].soaks {
+            if let (PAGESLAB, Ok(figures)) = (soak.allocator.as_str(), &mut soak.outcome) {
+                let samples = figures.samples.iter_mut().enumerate();
+                samples.for_each(|(number, sample)| sample.1 = change(number, sample.1));
+            }
+        }
+        results
+    }
+
+    #[test]
+    fn ends_are_the_last_of_each_cycle() {
+        let samples = (1..=6).map(|number| (65_536, number)).collect();
+        let figures = SoakFigures {
+            operations: 600,
+            cycles: 3,
+            nanoseconds: 1.0,
+            samples,
+        };
+        assert_eq!(ends(&figures), [(65_536, 2), (65_536, 4), (65_536, 6)]);
+        assert_eq!(grown(&figures), Some(3.0));
+        assert_eq!(overhead((131_072, 3)), 1.5);
+    }
+
+    #[test]
+    fn memory_that_stays_is_flat_and_memory_that_grows_is_not() {
+        assert!(ensure_flat(&fixture::results()).is_ok());
+        assert!(ensure_flat(&results(|_, _| 300)).is_ok());
+        let leak = ensure_flat(&results(|number, pages| pages + 10 * number as u64));
+        assert!(leak.unwrap_err().to_string().contains("not flat"));
+    }
+
+    #[test]
+    fn growth_within_the_first_cycle_is_none() {
+        assert!(ensure_flat(&results(|number, _| if number < 1 { 100 } else { 300 })).is_ok());
+    }
+
+    #[test]
+    fn a_failed_soak_is_an_error_and_none_is_not() {
+        let mut results = fixture::results();
+        let soaks = &mut results.platforms[0].soaks;
+        for soak in soaks.iter_mut().filter(|soak| soak.allocator == PAGESLAB) {
+            soak.outcome = Err("a block was overwritten".into());
+        }
+        let error = ensure_flat(&results).unwrap_err().to_string();
+        assert!(error.contains("overwritten"));
+        results.platforms[0].soaks.clear();
+        assert!(ensure_flat(&results).is_ok());
+    }
+}
