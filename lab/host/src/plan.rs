@@ -86,7 +86,7 @@ impl Plan {
             target: 16 << 20,
         };
         let quick = Extent {
-            cycles: 4,
+            cycles: 8,
             cycle: 12_500_000,
             target: 2 << 20,
             ..full

@@ -1,5 +1,5 @@
 //! The soak: operations without end on a live set that stays as large as it is, while the sizes in it drift. An
-//! allocator whose memory still grows after the first cycle of sizes has lost some of it to fragmentation.
+//! allocator whose memory grows on and on has lost some of it to fragmentation.
 //!
 //! Sizes are spread evenly over their logarithms within a *window* of four octaves. The window moves from 8 to 128
 //! bytes up to 4 to 64 KiB, and back: a *cycle*. While fewer bytes are live than the target, a block is

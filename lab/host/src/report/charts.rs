@@ -83,7 +83,7 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
         Section {
             heading: "Soak",
             about: "Random operations on a live set that stays as large as it is, while the sizes in it drift from some \
-                    bytes to some tens of KiB and back. What grows after the first cycle is fragmentation.",
+                    bytes to some tens of KiB and back. What grows in the second half is fragmentation.",
             charts: if course.is_empty() {
                 vec![]
             } else {

@@ -181,7 +181,7 @@ fn densities(allocators: &[(&str, f64)]) -> Vec<Density> {
     points.collect()
 }
 
-/// Two cycles of two samples. The subject comes last, and stays as it is after the first cycle.
+/// Two cycles of two samples. The subject comes last.
 fn soaks(allocators: &[(&str, f64)]) -> Vec<Soak> {
     let soaks = allocators.iter().rev().map(|&(allocator, factor)| Soak {
         allocator: allocator.into(),

@@ -333,7 +333,7 @@ fn flat(wasm: Option<&Platform>) -> Goal {
             },
         });
     goal(
-        "wasm: memory flat: after the soak's last cycle to after its first",
+        "wasm: memory flat: at the soak's end to its middle",
         Bound::AtMost(soak::TOLERANCE),
         "",
         measured,
