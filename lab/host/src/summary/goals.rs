@@ -318,7 +318,7 @@ fn latency(wasm: Option<&Platform>) -> Vec<Goal> {
     goals
 }
 
-/// The one goal that a run must not miss: see [`soak::ensure_flat`].
+/// The one goal that a run must not miss: see [`soak::ensure_passed`].
 fn flat(wasm: Option<&Platform>) -> Goal {
     let measured = wasm
         .and_then(soak::of_pageslab)
