@@ -44,6 +44,8 @@ const WASM: [&str; 10] = [
     "mimalloc-v3",
     "wasi-libc",
 ];
+/// pageslab's modes: its cargo features that cost something on each call. No peers, and measured on wasm only.
+const MODES: [&str; 2] = ["pageslab-checked", "pageslab-zero-on-free"];
 const NATIVE: [&str; 9] = [
     "pageslab",
     "limit",
@@ -92,7 +94,7 @@ struct Measure {
     /// density and sizes
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
-    /// Measure only these, separated by commas
+    /// Measure only these, separated by commas: in quick runs pageslab's modes are measured only if they are among them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     allocators: Vec<String>,
     /// Measure only there
@@ -172,12 +174,11 @@ impl Show {
 impl Measure {
     fn measure(&self) -> Result<Results> {
         for name in &self.allocators {
-            let known = WASM.iter().chain(&NATIVE).any(|known| known == name);
+            let known = [&WASM[..], &MODES, &NATIVE].concat();
             ensure!(
-                known,
-                "{name} is none of {} and {}",
-                WASM.join(", "),
-                NATIVE.join(", ")
+                known.contains(&name.as_str()),
+                "{name} is none of {}",
+                known.join(", ")
             );
         }
         let plan = Plan {
@@ -214,6 +215,14 @@ impl Measure {
         names
     }
 
+    /// The modes that are asked for.
+    fn modes(&self) -> Vec<&'static str> {
+        if self.quick && self.allocators.is_empty() {
+            return Vec::new();
+        }
+        self.names(&MODES)
+    }
+
     /// Whether an allocator has a soak.
     fn soaks(&self, name: &str) -> bool {
         !self.allocators.is_empty() || soak::COMPARED.contains(&name)
@@ -224,7 +233,8 @@ impl Measure {
         plan: &Plan,
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Platform> {
-        let names = self.names(&WASM);
+        let mut names = self.names(&WASM);
+        names.extend(self.modes());
         let programs = !self.no_programs && plan.wants_programs();
         let (built, failed) = modules::wasm(&names, programs)?;
         let failed = failed.into_iter();
@@ -239,9 +249,17 @@ impl Measure {
             .collect();
         let mut workloads = wasm::workloads(plan, &files);
         workloads.extend(wasm::programs(plan, &with_programs)?);
+        let (modes, allocators) = built
+            .iter()
+            .map(|built| built.name.clone())
+            .partition(|name| MODES.contains(&name.as_str()));
+        // All that is not a workload or a size compares peers.
+        let mut files = files;
+        files.retain(|(name, _)| !MODES.contains(name));
         let mut platform = Platform {
             name: "wasm32-wasip1 under wasmtime".into(),
-            allocators: built.iter().map(|built| built.name.clone()).collect(),
+            allocators,
+            modes,
             workloads,
             growth: Vec::new(),
             latencies: Vec::new(),
@@ -281,6 +299,7 @@ impl Measure {
             name: "native".into(),
             workloads: native::workloads(plan, &built)?,
             allocators: built.into_iter().map(|(name, _)| name).collect(),
+            modes: Vec::new(),
             growth: Vec::new(),
             latencies: Vec::new(),
             densities: Vec::new(),

@@ -38,6 +38,10 @@ pub struct Platform {
     pub name: String,
     /// In the order in which they are shown: pageslab, limit, then the peers.
     pub allocators: Vec<String>,
+    /// Modes of pageslab, which are measured as allocators are, but not compared with them. Results from before there were
+    /// any have none.
+    #[serde(default)]
+    pub modes: Vec<String>,
     pub workloads: Vec<Workload>,
     pub growth: Vec<Growth>,
     pub latencies: Vec<Latency>,

@@ -209,6 +209,7 @@ fn platform(name: &str, allocators: &[(&str, f64)], is_wasm: bool) -> Platform {
             .iter()
             .map(|(name, _)| (*name).to_string())
             .collect(),
+        modes: Vec::new(),
         workloads: WORKLOADS
             .iter()
             .map(|&row| workload(row, allocators, is_wasm))

@@ -4,6 +4,7 @@
 use super::failures::Failure;
 use super::figures::{self, Mean, Quantity, mean, ratio, worst};
 use super::goals::Goal;
+use super::modes;
 use super::soak;
 use crate::results::{
     Cell, DLMALLOC, Density, DensityFigures, LIMIT, Percentiles, Platform, SoakFigures, Workload,
@@ -102,6 +103,7 @@ pub fn all(platform: &Platform) -> Vec<Table> {
     tables.extend(growth(platform));
     tables.extend(["alloc", "free"].map(|call| latency(platform, call)));
     tables.extend([soak(platform), density(platform), sizes(platform)]);
+    tables.push(modes::table(platform));
     tables.retain(|table| !table.rows.is_empty());
     tables.into_iter().map(Table::explained).collect()
 }
@@ -455,7 +457,7 @@ pub(super) fn mean_cells(
     platform.allocators.iter().map(cell).collect()
 }
 
-fn mean_text(mean: Mean) -> String {
+pub(super) fn mean_text(mean: Mean) -> String {
     let mark = (mean.absent > 0).then_some(INCOMPLETE);
     let mark = mark.map_or(String::new(), String::from);
     format!("{}{mark}", ratio_text(mean.value))
