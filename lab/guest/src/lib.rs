@@ -4,6 +4,7 @@
 //! only what the workload asked for. The host interleaves the allocators, one instance of this module each.
 
 use lab_allocators::Global;
+use lab_workloads::soak::Soak;
 use lab_workloads::steps::{self, Packed, Place};
 
 #[cfg(all(target_family = "wasm", target_os = "wasi"))]
@@ -109,6 +110,28 @@ pub unsafe extern "C" fn fill(table: *mut Place, slots: u32, seed: u64) {
 pub unsafe extern "C" fn churn(table: *mut Place, slots: u32, count: u32, seed: u64) {
     // SAFETY: the caller's promise.
     steps::churn(&Global, unsafe { slice(table, slots) }, count, seed, || ());
+}
+
+/// # Safety
+///
+/// The host has left room for a soak at `at`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn soak_begin(at: *mut Soak, target: u32, cycle: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { at.write(Soak::new(target, cycle)) };
+}
+
+/// Goes on with a soak, and returns how many bytes are live.
+///
+/// # Safety
+///
+/// A soak was begun at `at`, and the host has left room for its `slots` places at `table`, empty at the beginning.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn soak(at: *mut Soak, table: *mut Place, slots: u32, count: u32) -> u64 {
+    // SAFETY: the caller's promise.
+    let (soak, table) = unsafe { (&mut *at, slice(table, slots)) };
+    soak.run(&Global, table, count);
+    soak.live()
 }
 
 #[cfg(target_family = "wasm")]

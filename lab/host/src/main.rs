@@ -17,6 +17,7 @@ mod quantile;
 mod report;
 mod results;
 mod sizes;
+mod soak;
 mod stamp;
 mod summary;
 mod times;
@@ -43,6 +44,8 @@ const WASM: [&str; 10] = [
     "mimalloc-v3",
     "wasi-libc",
 ];
+/// pageslab's modes: its cargo features that cost something on each call. No peers, and measured on wasm only.
+const MODES: [&str; 2] = ["pageslab-checked", "pageslab-zero-on-free"];
 const NATIVE: [&str; 9] = [
     "pageslab",
     "limit",
@@ -87,11 +90,11 @@ struct Measure {
     /// Fewer rounds and fewer points: minutes, and rougher figures
     #[arg(long)]
     quick: bool,
-    /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, density
-    /// and sizes
+    /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, soak,
+    /// density and sizes
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
-    /// Measure only these, separated by commas
+    /// Measure only these, separated by commas: in quick runs pageslab's modes are measured only if they are among them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     allocators: Vec<String>,
     /// Measure only there
@@ -115,6 +118,9 @@ struct Show {
     /// Write the README's chart here
     #[arg(long, value_name = "PATH")]
     chart: Option<PathBuf>,
+    /// Write the chart of the soak here
+    #[arg(long, value_name = "PATH")]
+    soak_chart: Option<PathBuf>,
     /// Print the README's tables, in Markdown
     #[arg(long)]
     markdown: bool,
@@ -143,7 +149,8 @@ fn main() -> Result<()> {
                 std::fs::write(path, serde_json::to_string_pretty(&results)?)
                     .with_context(|| format!("cannot write {}", path.display()))?;
             }
-            cli.measure.show.show(&results)
+            cli.measure.show.show(&results)?;
+            summary::soak::ensure_passed(&results)
         }
     }
 }
@@ -157,6 +164,9 @@ impl Show {
         if let Some(path) = &self.chart {
             report::write_chart(results, path)?;
         }
+        if let Some(path) = &self.soak_chart {
+            report::write_soak(results, path)?;
+        }
         Ok(())
     }
 }
@@ -164,12 +174,11 @@ impl Show {
 impl Measure {
     fn measure(&self) -> Result<Results> {
         for name in &self.allocators {
-            let known = WASM.iter().chain(&NATIVE).any(|known| known == name);
+            let known = [&WASM[..], &MODES, &NATIVE].concat();
             ensure!(
-                known,
-                "{name} is none of {} and {}",
-                WASM.join(", "),
-                NATIVE.join(", ")
+                known.contains(&name.as_str()),
+                "{name} is none of {}",
+                known.join(", ")
             );
         }
         let plan = Plan {
@@ -206,12 +215,26 @@ impl Measure {
         names
     }
 
+    /// The modes that are asked for.
+    fn modes(&self) -> Vec<&'static str> {
+        if self.quick && self.allocators.is_empty() {
+            return Vec::new();
+        }
+        self.names(&MODES)
+    }
+
+    /// Whether an allocator has a soak.
+    fn soaks(&self, name: &str) -> bool {
+        !self.allocators.is_empty() || soak::COMPARED.contains(&name)
+    }
+
     fn under_wasmtime(
         &self,
         plan: &Plan,
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Platform> {
-        let names = self.names(&WASM);
+        let mut names = self.names(&WASM);
+        names.extend(self.modes());
         let programs = !self.no_programs && plan.wants_programs();
         let (built, failed) = modules::wasm(&names, programs)?;
         let failed = failed.into_iter();
@@ -226,16 +249,25 @@ impl Measure {
             .collect();
         let mut workloads = wasm::workloads(plan, &files);
         workloads.extend(wasm::programs(plan, &with_programs)?);
+        let (modes, allocators) = built
+            .iter()
+            .map(|built| built.name.clone())
+            .partition(|name| MODES.contains(&name.as_str()));
+        // All that is not a workload or a size compares peers.
+        let mut files = files;
+        files.retain(|(name, _)| !MODES.contains(name));
         let mut platform = Platform {
             name: "wasm32-wasip1 under wasmtime".into(),
-            allocators: built.iter().map(|built| built.name.clone()).collect(),
+            allocators,
+            modes,
             workloads,
             growth: Vec::new(),
             latencies: Vec::new(),
             densities: Vec::new(),
             sizes: Vec::new(),
+            soaks: Vec::new(),
         };
-        if plan.wants("growth") || plan.wants("latency") {
+        if plan.wants("growth") || plan.wants("latency") || plan.wants("soak") {
             let compile = |(name, file)| (name, Guest::compile(file, false));
             let guests: Vec<(&str, Result<Guest>)> = files.iter().copied().map(compile).collect();
             if plan.wants("growth") {
@@ -243,6 +275,11 @@ impl Measure {
             }
             if plan.wants("latency") {
                 platform.latencies = latency::measure(plan, &guests);
+            }
+            if plan.wants("soak") {
+                let mut guests = guests;
+                guests.retain(|(name, _)| self.soaks(name));
+                platform.soaks = soak::measure(plan, &guests);
             }
         }
         if plan.wants("density") {
@@ -262,10 +299,12 @@ impl Measure {
             name: "native".into(),
             workloads: native::workloads(plan, &built)?,
             allocators: built.into_iter().map(|(name, _)| name).collect(),
+            modes: Vec::new(),
             growth: Vec::new(),
             latencies: Vec::new(),
             densities: Vec::new(),
             sizes: Vec::new(),
+            soaks: Vec::new(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What a run of the lab measures, and how thoroughly.
 
+use crate::soak::Extent;
 use std::time::Duration;
 
 /// A run.
@@ -74,6 +75,23 @@ impl Plan {
     /// Processes that hold so many.
     pub fn density_rounds(&self) -> usize {
         self.choose(3, 7)
+    }
+
+    /// How long the soak is. In both, a block is replaced equally often while the sizes drift by an octave.
+    pub fn soak(&self) -> Extent {
+        let full = Extent {
+            cycles: 10,
+            cycle: 100_000_000,
+            samples: 40,
+            target: 16 << 20,
+        };
+        let quick = Extent {
+            cycles: 8,
+            cycle: 12_500_000,
+            target: 2 << 20,
+            ..full
+        };
+        self.choose(quick, full)
     }
 
     /// How long one allocator may take for one point of growth or latency.

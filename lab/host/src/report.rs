@@ -1,9 +1,10 @@
-//! The report of a run: an HTML page of charts and tables, and one chart for the README. What the figures are is
+//! The report of a run: an HTML page of charts and tables, and charts for the README and the docs. What the figures are is
 //! `summary`'s; how they look is known here.
 
 mod bars;
 mod canvas;
 mod charts;
+mod course;
 mod curves;
 mod page;
 mod palette;
@@ -21,6 +22,11 @@ pub fn write_html(results: &Results, path: &Path) -> Result<()> {
 /// Writes the README's chart, an SVG.
 pub fn write_chart(results: &Results, path: &Path) -> Result<()> {
     write(path, &readme::svg(results)?)
+}
+
+/// Writes the chart of the soak, an SVG.
+pub fn write_soak(results: &Results, path: &Path) -> Result<()> {
+    write(path, &readme::soak(results)?)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

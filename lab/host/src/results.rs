@@ -38,11 +38,18 @@ pub struct Platform {
     pub name: String,
     /// In the order in which they are shown: pageslab, limit, then the peers.
     pub allocators: Vec<String>,
+    /// Modes of pageslab, which are measured as allocators are, but not compared with them. Results from before there were
+    /// any have none.
+    #[serde(default)]
+    pub modes: Vec<String>,
     pub workloads: Vec<Workload>,
     pub growth: Vec<Growth>,
     pub latencies: Vec<Latency>,
     pub densities: Vec<Density>,
     pub sizes: Vec<Size>,
+    /// Results from before there were soaks have none.
+    #[serde(default)]
+    pub soaks: Vec<Soak>,
 }
 
 /// One workload in all allocators.
@@ -138,4 +145,22 @@ pub struct DensityFigures {
 pub struct Size {
     pub allocator: String,
     pub outcome: Result<u64, String>,
+}
+
+/// Operations without end, while sizes drift and the live bytes stay as many as they are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Soak {
+    pub allocator: String,
+    pub outcome: Result<SoakFigures, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SoakFigures {
+    pub operations: u64,
+    /// How often the sizes came back to where they began.
+    pub cycles: u32,
+    /// Per operation.
+    pub nanoseconds: f64,
+    /// Live bytes and pages, equally many times in each cycle, the last time at its end.
+    pub samples: Vec<(u64, u64)>,
 }

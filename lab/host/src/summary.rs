@@ -7,6 +7,8 @@ pub mod figures;
 #[cfg(test)]
 pub mod fixture;
 pub mod goals;
+pub mod modes;
+pub mod soak;
 pub mod tables;
 
 use crate::results::Results;
@@ -36,6 +38,10 @@ fn render(results: &Results, markdown: bool) -> String {
         line(&heading(&platform.name));
         if markdown {
             line(&show(&compact::table(platform)));
+            let modes = modes::table(platform);
+            if !modes.rows.is_empty() {
+                line(&format!("{}:\n\n{}", modes.title, show(&modes)));
+            }
         } else {
             for table in tables::all(platform) {
                 line(&format!("{}\n{}", table.title, show(&table)));

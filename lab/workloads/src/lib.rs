@@ -1,6 +1,8 @@
 //! The workloads: what a benchmark does with an allocator. All inputs are made before the clock starts, from
-//! fixed seeds. [`all`] lists them; [`steps`] has the loops; [`trace`] is the format of recorded traces.
+//! fixed seeds. [`all`] lists them; [`steps`] has the loops; [`trace`] is the format of recorded traces. [`soak`] is not
+//! one of them: it has no end.
 
+pub mod soak;
 pub mod steps;
 pub mod trace;
 mod traces;

@@ -65,9 +65,9 @@ impl Packed {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Place {
-    block: *mut u8,
-    size: u32,
-    align: u32,
+    pub(crate) block: *mut u8,
+    pub(crate) size: u32,
+    pub(crate) align: u32,
 }
 
 impl Place {
@@ -93,7 +93,7 @@ impl Random {
 }
 
 #[inline(always)]
-fn layout(size: usize, align: usize) -> Layout {
+pub(crate) fn layout(size: usize, align: usize) -> Layout {
     debug_assert!(Layout::from_size_align(size, align).is_ok());
     // SAFETY: workloads and traces have powers of two as alignments and sizes far below `isize::MAX`; traces
     // are checked when decoded.
@@ -102,7 +102,7 @@ fn layout(size: usize, align: usize) -> Layout {
 
 /// Allocates, and writes the first byte as a program would.
 #[inline(always)]
-fn alloc<A: GlobalAlloc>(allocator: &A, layout: Layout) -> *mut u8 {
+pub(crate) fn alloc<A: GlobalAlloc>(allocator: &A, layout: Layout) -> *mut u8 {
     // SAFETY: no workload has a layout of size 0, and a block has at least one byte.
     unsafe {
         let block = allocator.alloc(layout);
@@ -189,7 +189,7 @@ pub fn script<A: GlobalAlloc>(allocator: &A, steps: &[Packed], table: &mut [Plac
 }
 
 #[inline(always)]
-fn free<A: GlobalAlloc>(allocator: &A, place: &mut Place) {
+pub(crate) fn free<A: GlobalAlloc>(allocator: &A, place: &mut Place) {
     let Place { block, size, align } = std::mem::replace(place, Place::EMPTY);
     // SAFETY: scripts free live blocks only, with the layout that the table remembers.
     unsafe { allocator.dealloc(block, layout(size as usize, align as usize)) };

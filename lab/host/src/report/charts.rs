@@ -1,6 +1,7 @@
 //! Which charts there are, and which figures are in them. What was not measured on a platform has no chart there.
 
 use super::bars::{Bar, Bars, Category};
+use super::course::Course;
 use super::curves::Curves;
 use super::palette::Palette;
 use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Platform, Workload};
@@ -36,6 +37,7 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
         let curves = curves.into_iter().filter(|curves| !curves.is_empty());
         curves.map(|curves| curves.svg(palette)).collect()
     };
+    let course = Course::new(platform);
     let mut sections = vec![
         Section {
             heading: "Time and instructions",
@@ -77,6 +79,16 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
             heading: "Latency",
             about: "Single calls that did not grow memory. A flat curve does not depend on how many blocks live.",
             charts: curves(latencies(platform))?,
+        },
+        Section {
+            heading: "Soak",
+            about: "Random operations on a live set that stays as large as it is, while the sizes in it drift from some \
+                    bytes to some tens of KiB and back. What grows in the second half is fragmentation.",
+            charts: if course.is_empty() {
+                vec![]
+            } else {
+                vec![course.svg(palette)?]
+            },
         },
         Section {
             heading: "Density",
@@ -451,7 +463,7 @@ mod tests {
             let sections = sections(platform, &palette).unwrap();
             sections.iter().map(|section| section.heading).collect()
         };
-        assert_eq!(headings(&results.platforms[0]).len(), 7);
+        assert_eq!(headings(&results.platforms[0]).len(), 8);
         assert_eq!(
             headings(&results.platforms[1]),
             [

@@ -1,11 +1,12 @@
-//! The chart of the README: an SVG that stands alone, with its own background and its own colours for the dark, since
-//! no page's style reaches into an image.
+//! The charts of the README and the docs: SVGs that stand alone, with their own background and their own colours for the
+//! dark, since no page's style reaches into an image.
 
+use super::course::{Course, TITLE};
 use super::palette::{PAPER, Palette, hex, stylesheet};
 use super::{canvas, charts};
 use crate::results::Results;
 use crate::summary::figures;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// As wide as the drawing is shown where there is room, in pixels.
 const SHOWN: i32 = 480;
@@ -17,15 +18,28 @@ pub fn svg(results: &Results) -> Result<String> {
     let platform = figures::wasm(results).context("nothing was measured on wasm")?;
     let bars = charts::overview(platform);
     let drawing = bars.svg(&Palette::new(results))?;
+    alone(&drawing, &bars.title, bars.height())
+}
+
+/// The chart of the soak.
+pub fn soak(results: &Results) -> Result<String> {
+    let platform = figures::wasm(results).context("nothing was measured on wasm")?;
+    let course = Course::new(platform);
+    ensure!(!course.is_empty(), "there was no soak");
+    let drawing = course.svg(&Palette::new(results))?;
+    alone(&drawing, TITLE, course.height())
+}
+
+/// A drawing with all that it needs from elsewhere in a page.
+fn alone(drawing: &str, title: &str, height: i32) -> Result<String> {
     let inside = drawing.split_once('>').context("no SVG")?.1;
-    let height = bars.height();
     let (wide, high) = (canvas::WIDTH + 2 * MARGIN, height + 2 * MARGIN);
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{SHOWN}\" height=\"{shown}\" \
          viewBox=\"-{MARGIN} -{MARGIN} {wide} {high}\" role=\"img\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
          <rect x=\"-{MARGIN}\" y=\"-{MARGIN}\" width=\"{wide}\" height=\"{high}\" rx=\"12\" fill=\"{paper}\"/>{inside}",
         shown = high * SHOWN / wide,
-        title = canvas::escape(&bars.title),
+        title = canvas::escape(title),
         style = stylesheet(),
         paper = hex(PAPER),
     ))
@@ -39,14 +53,22 @@ mod tests {
     #[test]
     fn it_stands_alone_in_light_and_dark() {
         let results = fixture::results();
-        let svg = svg(&results).unwrap();
-        assert!(svg.starts_with("<svg "));
-        assert!(svg.trim_end().ends_with("</svg>"));
-        assert_eq!(svg.matches("<svg").count(), 1);
-        assert!(svg.contains("prefers-color-scheme: dark"));
-        for name in &results.platforms[0].allocators {
-            assert!(svg.contains(&format!(">\n{name}\n<")), "{name}");
+        for svg in [svg(&results).unwrap(), soak(&results).unwrap()] {
+            assert!(svg.starts_with("<svg "));
+            assert!(svg.trim_end().ends_with("</svg>"));
+            assert_eq!(svg.matches("<svg").count(), 1);
+            assert!(svg.contains("prefers-color-scheme: dark"));
+            for name in &results.platforms[0].allocators {
+                assert!(svg.contains(&format!(">\n{name}\n<")), "{name}");
+            }
         }
+    }
+
+    #[test]
+    fn without_a_soak_there_is_no_chart_of_it() {
+        let mut results = fixture::results();
+        results.platforms[0].soaks.clear();
+        assert!(soak(&results).is_err() && svg(&results).is_ok());
     }
 
     #[test]

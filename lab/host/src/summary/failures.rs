@@ -59,6 +59,11 @@ pub fn failures(results: &Results) -> Vec<Failure> {
                 add(&point.allocator, what, reason);
             }
         }
+        for soak in &platform.soaks {
+            if let Err(reason) = &soak.outcome {
+                add(&soak.allocator, "soak".into(), reason);
+            }
+        }
         for size in &platform.sizes {
             if let Err(reason) = &size.outcome {
                 add(&size.allocator, "module size".into(), reason);
@@ -85,6 +90,7 @@ mod tests {
             "latency of free",
             "density",
             "module size",
+            "soak",
         ] {
             assert!(
                 failures[0].what.iter().any(|name| name.starts_with(what)),

@@ -2,7 +2,7 @@
 
 use crate::results::{
     Cell, Density, DensityFigures, Growth, GrowthFigures, Latency, Percentiles, Platform, Results,
-    Size, Workload,
+    Size, Soak, SoakFigures, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -181,6 +181,23 @@ fn densities(allocators: &[(&str, f64)]) -> Vec<Density> {
     points.collect()
 }
 
+/// Two cycles of two samples. The subject comes last.
+fn soaks(allocators: &[(&str, f64)]) -> Vec<Soak> {
+    let soaks = allocators.iter().rev().map(|&(allocator, factor)| Soak {
+        allocator: allocator.into(),
+        outcome: outcome(
+            allocator,
+            SoakFigures {
+                operations: 400_000_000,
+                cycles: 2,
+                nanoseconds: 20.0 * factor,
+                samples: [200, 300, 300, 310].map(|pages| (16 << 20, pages)).into(),
+            },
+        ),
+    });
+    soaks.collect()
+}
+
 fn platform(name: &str, allocators: &[(&str, f64)], is_wasm: bool) -> Platform {
     let sizes = allocators.iter().map(|&(allocator, factor)| Size {
         allocator: allocator.into(),
@@ -192,6 +209,7 @@ fn platform(name: &str, allocators: &[(&str, f64)], is_wasm: bool) -> Platform {
             .iter()
             .map(|(name, _)| (*name).to_string())
             .collect(),
+        modes: Vec::new(),
         workloads: WORKLOADS
             .iter()
             .map(|&row| workload(row, allocators, is_wasm))
@@ -204,6 +222,7 @@ fn platform(name: &str, allocators: &[(&str, f64)], is_wasm: bool) -> Platform {
             vec![]
         },
         sizes: if is_wasm { sizes.collect() } else { vec![] },
+        soaks: if is_wasm { soaks(allocators) } else { vec![] },
     }
 }
 

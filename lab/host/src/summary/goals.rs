@@ -2,6 +2,7 @@
 //! neither met nor missed, and one that pageslab reached by failing a workload is missed.
 
 use super::figures::{self, Mean, Quantity, mean, worst};
+use super::soak;
 use super::tables::thousands;
 use crate::results::{
     DLMALLOC, DensityFigures, LIMIT, Latency, PAGESLAB, Percentiles, Platform, Results, Workload,
@@ -150,6 +151,7 @@ pub fn goals(results: &Results) -> Vec<Goal> {
     let mut goals = times(figures::wasm(results));
     goals.extend(memory(figures::wasm(results)));
     goals.extend(latency(figures::wasm(results)));
+    goals.push(flat(figures::wasm(results)));
     goals.extend(native(figures::native(results)));
     goals
 }
@@ -314,6 +316,28 @@ fn latency(wasm: Option<&Platform>) -> Vec<Goal> {
         ));
     }
     goals
+}
+
+/// The one goal that a run must not miss: see [`soak::ensure_passed`].
+fn flat(wasm: Option<&Platform>) -> Goal {
+    let measured = wasm
+        .and_then(soak::of_pageslab)
+        .map(|outcome| match outcome {
+            Ok(figures) => Measured {
+                remark: format!("{} operations", thousands(figures.operations)),
+                ..soak::grown(figures).unwrap_or(f64::INFINITY).into()
+            },
+            Err(reason) => Measured {
+                remark: reason.clone(),
+                ..f64::INFINITY.into()
+            },
+        });
+    goal(
+        "wasm: memory flat: at the soak's end to its middle",
+        Bound::AtMost(soak::TOLERANCE),
+        "",
+        measured,
+    )
 }
 
 fn percentiles<'a>(latencies: &'a [Latency], call: &str) -> Vec<(u64, &'a Percentiles)> {

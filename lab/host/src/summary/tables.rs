@@ -4,8 +4,10 @@
 use super::failures::Failure;
 use super::figures::{self, Mean, Quantity, mean, ratio, worst};
 use super::goals::Goal;
+use super::modes;
+use super::soak;
 use crate::results::{
-    Cell, DLMALLOC, Density, DensityFigures, LIMIT, Percentiles, Platform, Workload,
+    Cell, DLMALLOC, Density, DensityFigures, LIMIT, Percentiles, Platform, SoakFigures, Workload,
 };
 use std::collections::BTreeSet;
 
@@ -100,7 +102,8 @@ pub fn all(platform: &Platform) -> Vec<Table> {
     tables.extend([instructions(platform), memory(platform)]);
     tables.extend(growth(platform));
     tables.extend(["alloc", "free"].map(|call| latency(platform, call)));
-    tables.extend([density(platform), sizes(platform)]);
+    tables.extend([soak(platform), density(platform), sizes(platform)]);
+    tables.push(modes::table(platform));
     tables.retain(|table| !table.rows.is_empty());
     tables.into_iter().map(Table::explained).collect()
 }
@@ -306,6 +309,52 @@ fn latency(platform: &Platform, call: &str) -> Table {
     table
 }
 
+fn soak(platform: &Platform) -> Table {
+    let mut table = Table {
+        title: "Soak: linear memory, KiB, after each cycle of sizes".into(),
+        note: "In brackets: to the live bytes.".into(),
+        header: vec![String::new()],
+        rows: Vec::new(),
+    };
+    let names = platform.soaks.iter().map(|soak| soak.allocator.clone());
+    table.header.extend(names);
+    let mut row = |label: String, show: &dyn Fn(&SoakFigures) -> Option<String>| {
+        let cells = platform.soaks.iter().map(|soak| {
+            outcome_cell(Some(&soak.outcome), |figures| {
+                show(figures).unwrap_or(NOTHING.into())
+            })
+        });
+        table.row([label].into_iter().chain(cells));
+    };
+    let soaks = || {
+        platform
+            .soaks
+            .iter()
+            .filter_map(|soak| soak.outcome.as_ref().ok())
+    };
+    let Some(first) = soaks().next() else {
+        return table;
+    };
+    for cycle in 0..soak::ends(first).len() {
+        let operations = first.operations / u64::from(first.cycles) * (cycle as u64 + 1);
+        row(
+            format!("{} operations", thousands(operations)),
+            &|figures| {
+                let end = *soak::ends(figures).get(cycle)?;
+                let kib = thousands(end.1 * KIB_PER_PAGE);
+                Some(format!("{kib} ({})", ratio_text(soak::overhead(end))))
+            },
+        );
+    }
+    row("at the end to in the middle".into(), &|figures| {
+        soak::grown(figures).map(|grown| format!("{grown:.3}"))
+    });
+    row("ns per operation".into(), &|figures| {
+        Some(nanoseconds(figures.nanoseconds))
+    });
+    table
+}
+
 /// What is measured of an instance: its name with the unit, and where it is.
 pub type DensityFigure = (&'static str, fn(&DensityFigures) -> f64);
 
@@ -408,7 +457,7 @@ pub(super) fn mean_cells(
     platform.allocators.iter().map(cell).collect()
 }
 
-fn mean_text(mean: Mean) -> String {
+pub(super) fn mean_text(mean: Mean) -> String {
     let mark = (mean.absent > 0).then_some(INCOMPLETE);
     let mark = mark.map_or(String::new(), String::from);
     format!("{}{mark}", ratio_text(mean.value))
@@ -521,6 +570,7 @@ mod tests {
             "Latency of free",
             "Density",
             "Size",
+            "Soak",
         ] {
             assert_eq!(cell(find(&tables, title), "", fixture::FAILING), FAILED);
         }
