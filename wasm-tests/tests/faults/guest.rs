@@ -43,6 +43,10 @@ pub static PLAIN: LazyLock<Module> =
 pub static CHECKED: LazyLock<Module> =
     LazyLock::new(|| compile(modules::build_with(&["guest-abi"], "checked", TARGET)));
 
+/// The same, erasing what is freed.
+pub static ZEROING: LazyLock<Module> =
+    LazyLock::new(|| compile(modules::build_with(&["guest-abi"], "zero-on-free", TARGET)));
+
 fn compile(directory: anyhow::Result<impl AsRef<Path>>) -> Module {
     let directory = directory.expect("cargo builds the guest");
     Module::from_file(&ENGINE, directory.as_ref().join("guest_abi.wasm")).expect("a module")

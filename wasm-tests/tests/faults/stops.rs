@@ -6,7 +6,7 @@
 
 use crate::afterwards::Heap;
 use crate::calls::{Call, calls, emptied_slabs};
-use crate::guest::{CHECKED, Guest, Outcome, PLAIN, Snapshot};
+use crate::guest::{CHECKED, Guest, Outcome, PLAIN, Snapshot, ZEROING};
 use std::collections::BTreeMap;
 use wasmtime::Module;
 
@@ -184,6 +184,11 @@ fn epochs_that_end_at_every_n() {
 #[test]
 fn epochs_that_end_in_checked_mode() {
     stop_by_epoch(&CHECKED, 15).assert_right("epochs, checked", 1_000);
+}
+
+#[test]
+fn epochs_that_end_with_zero_on_free() {
+    stop_by_epoch(&ZEROING, 100).assert_right("epochs, zero-on-free", 1_000);
 }
 
 #[test]
