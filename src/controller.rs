@@ -1134,3 +1134,11 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
         self.realloc_at(ptr, old_len, new_len, GRANULE)
     }
 }
+
+#[cfg(all(
+    test,
+    unix,
+    target_pointer_width = "64",
+    not(any(miri, feature = "checked", pageslab_geometry = "tiny"))
+))]
+mod tests;
