@@ -158,3 +158,30 @@ fn alignments_up_to_a_frame_are_those_of_slots() {
         assert_eq!(!heap.slab_of(ptr).is_empty(), is_slot, "{len} at {align}");
     }
 }
+
+#[test]
+fn a_block_moves_once_it_would_fill_less_than_half_of_its_slot_or_more_than_all_of_it() {
+    for (new_len, moves) in [(1025, true), (1024, false), (512, false), (511, true)] {
+        let mut heap = heap();
+        let ptr = alloc(&mut heap, 1000);
+        let new = heap.realloc(ptr, 1000, new_len).expect("there is memory");
+        assert_eq!(new != ptr, moves, "{new_len}");
+        free(&mut heap, new, new_len);
+    }
+}
+
+#[test]
+fn a_block_is_freed_at_an_alignment_that_it_has() {
+    let mut heap = heap();
+    let ptr = heap.alloc_aligned(100, 64).expect("there is memory");
+    let (align, none) = (ptr & ptr.wrapping_neg(), ptr + 64);
+    let invalid = |align| Err(Error::InvalidAlignment { align });
+    assert_eq!(heap.free_aligned(ptr, 100, 2 * align), invalid(2 * align));
+    assert_eq!(heap.free_aligned(ptr, 100, 3), invalid(3));
+    assert_eq!(
+        heap.free_aligned(none, 100, 1),
+        Err(Error::InvalidPointer { ptr: none })
+    );
+    assert_eq!(heap.free_aligned(ptr, 100, align), Ok(()));
+    assert_eq!(heap.live().count(), 0);
+}
