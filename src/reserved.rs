@@ -225,3 +225,36 @@ mod system {
         }
     }
 }
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+    use crate::memory::PAGE;
+
+    #[test]
+    fn grows_to_its_last_page_and_no_further() {
+        let mut memory = ReservedMemory::new(3);
+        assert_eq!(memory.grow(4), None);
+        assert_eq!(memory.grow(2), Some(0));
+        assert_eq!(memory.grow(2), None);
+        assert_eq!(memory.grow(0), Some(2));
+        assert_eq!(memory.grow(1), Some(2));
+        assert_eq!(memory.grow(1), None);
+        assert_eq!(memory.size(), 3);
+        for at in [0, PAGE, 3 * PAGE - 1] {
+            // SAFETY: it is a byte of one of the pages.
+            unsafe {
+                assert_eq!(memory.address(at).read(), 0);
+                memory.address(at).write(1);
+            }
+        }
+    }
+
+    #[test]
+    fn is_given_back_when_it_is_dropped() {
+        // More than there is address space for.
+        for _ in 0..1 << 16 {
+            drop(ReservedMemory::new(MAX_PAGES));
+        }
+    }
+}

@@ -861,4 +861,37 @@ mod tests {
         runs.map.entry_mut(heads.live).next = 0;
         assert_eq!(runs.check(), Ok(()));
     }
+
+    #[test]
+    fn a_cached_run_comes_back_as_it_was() {
+        let (mut runs, heads) = runs();
+        assert_eq!(runs.take_cached(4), Some(heads.cached[1]));
+        assert_eq!(runs.take_cached(4), Some(heads.cached[0]));
+        assert_eq!(runs.take_cached(4), None);
+        assert_eq!(runs.take_cached(MAX_CACHED_FRAMES + 1), None);
+    }
+
+    #[test]
+    fn the_shortest_run_that_is_known_to_be_long_enough_is_taken() {
+        let (mut runs, heads) = runs();
+        assert_eq!(runs.take(2), Some(heads.free));
+        assert_eq!(runs.take(1), Some(heads.short));
+    }
+
+    #[test]
+    fn a_run_that_is_hidden_in_its_bin_is_found_if_asked_for() {
+        let mut runs = Runs::new(ReservedMemory::new(16), 16);
+        assert!(runs.grow(1));
+        // Of 10 and 11 frames, which are in one bin, the shorter one first.
+        let mut take = |frames| runs.take(frames).expect("there is room");
+        let [long, _, short, _] = [11, 1, 10, 1].map(&mut take);
+        assert_eq!(bin_of(10), bin_of(11));
+        while runs.take(12).is_some() {}
+        runs.release(long, 11);
+        runs.release(short, 10);
+        assert_eq!(runs.find(11), None);
+        assert_eq!(runs.take_hidden(11), Some(long));
+        assert_eq!(runs.take_hidden(11), None);
+        assert_eq!(runs.check(), Ok(()));
+    }
 }
