@@ -7,7 +7,7 @@ use crate::support::{FRAME, room};
 use crate::trap::panicking;
 use crate::{Interface, Scripted, Sizes, pattern};
 use pageslab::{Error, LinearMemory as _, MAX_PAGES, PAGE};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The most pages of a heap, and the most blocks: an input should take less than a millisecond.
 const MOST_PAGES: u32 = 32;
@@ -25,8 +25,8 @@ struct Model<I> {
     memory: Scripted,
     max_pages: u32,
     blocks: BTreeMap<u32, Block>,
-    /// All pointers that were ever returned.
-    returned: BTreeSet<u32>,
+    /// All pointers that were ever returned, each with the last block there.
+    returned: BTreeMap<u32, Block>,
     seed: u32,
     /// How often memory had refused to grow, before the present call.
     refused: u32,
@@ -66,7 +66,7 @@ impl<I: Interface> Model<I> {
             memory,
             max_pages,
             blocks: BTreeMap::new(),
-            returned: BTreeSet::new(),
+            returned: BTreeMap::new(),
             seed: 0,
             refused: 0,
         }
@@ -186,9 +186,10 @@ impl<I: Interface> Model<I> {
             Pointer::End(number) => near(number, &|block| block.len),
             Pointer::Returned(number) => {
                 let count = self.returned.len().max(1);
-                let ptr = self.returned.iter().nth(usize::from(number) % count);
-                let ptr = ptr.copied().unwrap_or(0);
-                (ptr, self.blocks.get(&ptr).copied())
+                match self.returned.iter().nth(usize::from(number) % count) {
+                    Some((&ptr, &block)) => (ptr, Some(block)),
+                    None => (0, None),
+                }
             }
             Pointer::Frame(number) => (u32::from(number) * FRAME, None),
             Pointer::Any(ptr) => (ptr, None),
@@ -228,6 +229,9 @@ impl<I: Interface> Model<I> {
         self.assert_holds(ptr, block);
         let freed = self.heap.free(ptr, block.len, block.align);
         assert!(freed.is_ok(), "free({ptr:#x}, {block:?}): {freed:?}");
+        self.misuse(ptr, block.len, |heap, ptr, len| {
+            Some(heap.free(ptr, len, block.align))
+        });
     }
 
     /// Changes a block's length, if the interface can. Its pointer then.
@@ -346,9 +350,10 @@ impl<I: Interface> Model<I> {
                 && after.is_none_or(|(&after, _)| end <= u64::from(after)),
             "{len} bytes at {ptr:#x} are others', too"
         );
-        self.returned.insert(ptr);
         let seed = self.seed;
-        self.blocks.insert(ptr, Block { len, align, seed });
+        let block = Block { len, align, seed };
+        self.returned.insert(ptr, block);
+        self.blocks.insert(ptr, block);
     }
 
     /// Fills a live block with a pattern of its own.
@@ -398,7 +403,9 @@ impl<I: Interface> Model<I> {
                 given: len,
             }],
             // The heap may have forgotten that it once returned the pointer.
-            None if self.returned.contains(&ptr) => vec![invalid, Error::DoubleFree { ptr, len }],
+            None if self.returned.contains_key(&ptr) => {
+                vec![invalid, Error::DoubleFree { ptr, len }]
+            }
             None => vec![invalid],
         };
         let is_expected = expected.iter().any(|&error| I::is(told, error));
