@@ -894,4 +894,26 @@ mod tests {
         assert_eq!(runs.take_hidden(11), None);
         assert_eq!(runs.check(), Ok(()));
     }
+
+    #[test]
+    fn memory_that_held_the_map_is_cleared() {
+        let mut runs = Runs::new(ReservedMemory::new(256), 256);
+        let mut moves = 0;
+        while runs.grow(FRAMES_PER_PAGE) {
+            let home = |runs: &Runs<ReservedMemory>| runs.map.home(runs.memory.address(0));
+            let (old, frames) = (home(&runs), runs.map.frames());
+            // All that is free, so that memory grows the next time.
+            while runs.take(1).is_some() {}
+            assert!(runs.grow(1));
+            if home(&runs) == old {
+                continue;
+            }
+            moves += 1;
+            let old = runs.address(old.expect("there was a map"));
+            // SAFETY: the map was there, and nothing is there now.
+            let bytes = unsafe { core::slice::from_raw_parts(old, (frames * FRAME) as usize) };
+            assert!(bytes.iter().all(|&byte| byte == 0));
+        }
+        assert!(moves > 3);
+    }
 }

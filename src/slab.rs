@@ -608,4 +608,21 @@ mod tests {
             assert_eq!(slab.check(true), error);
         });
     }
+
+    #[test]
+    fn slabs_begin_with_a_frame_or_a_slot_and_double() {
+        let shapes = |len| {
+            let class = crate::class::class_of(len);
+            core::iter::successors(Some(shape(class, 0)), move |&(_, slots)| {
+                Some(shape(class, slots)).filter(|&(_, next)| next > slots)
+            })
+        };
+        assert!(shapes(16).eq([(1, 63)]));
+        assert!(shapes(48).eq([(1, 21), (2, 42), (3, 63)]));
+        assert!(shapes(1536).eq([(2, 1), (3, 2), (6, 4), (12, 8), (24, 16), (32, 21)]));
+        assert!(shapes(MAX_SLOT).eq([(8, 1), (16, 2), (32, 4)]));
+        let (frames, slots) = shape(DESCRIPTORS, 0);
+        assert_eq!(frames, GUARD_FRAMES + 1);
+        assert_eq!(slots, FRAME / DESCRIPTOR);
+    }
 }
