@@ -71,7 +71,13 @@ impl Interface for Family {
             .into_iter()
             .rfind(|count| len.is_multiple_of(*count))?;
         let (count, size) = (count as usize, (len / count) as usize);
-        let block = (align == 1).then(|| trapping(|| calloc(count, size)))?;
+        let block = (align == 1).then(|| {
+            trapping(|| {
+                let none = calloc(too_many(size), 4);
+                assert!(none.is_null(), "a product that overflows is a length");
+                calloc(count, size)
+            })
+        })?;
         Some(block.and_then(|block| self.0.offset(block, len, align)))
     }
 
@@ -97,6 +103,8 @@ impl Interface for Family {
         let block = self.expect_len(ptr, len).and_then(|()| {
             // SAFETY: it refuses a pointer to no block.
             trapping(|| unsafe {
+                let none = reallocarray(address, too_many(size), 4);
+                assert!(none.is_null(), "a product that overflows is a length");
                 match size % 4 {
                     0 => reallocarray(address, 4, size / 4),
                     _ => realloc(address, size),
@@ -119,6 +127,11 @@ impl Interface for Family {
             free_aligned_sized(address, align as usize, size);
         }))
     }
+}
+
+/// A count of which four times as much is four times `count`, were it not that it overflows.
+fn too_many(count: usize) -> usize {
+    usize::MAX / 4 + 1 + count
 }
 
 fuzz_target!(|input: Input| run::<Family>(&input));

@@ -3,7 +3,7 @@
 //! As the tests' model, for any [`Interface`]. Reads and writes blocks through memory.
 
 use crate::operation::{Input, Operation, Pointer, WrongLen};
-use crate::support::{FRAME, room};
+use crate::support::{FRAME, MAX_SLOT, room};
 use crate::trap::panicking;
 use crate::{Interface, Scripted, Sizes, pattern};
 use pageslab::{Error, LinearMemory as _, MAX_PAGES, PAGE};
@@ -229,8 +229,20 @@ impl<I: Interface> Model<I> {
         self.assert_holds(ptr, block);
         let freed = self.heap.free(ptr, block.len, block.align);
         assert!(freed.is_ok(), "free({ptr:#x}, {block:?}): {freed:?}");
-        self.misuse(ptr, block.len, |heap, ptr, len| {
-            Some(heap.free(ptr, len, block.align))
+        self.free_again(ptr, block);
+    }
+
+    /// Frees a block that was just freed. A run still tells so; a slot's slab may be gone.
+    fn free_again(&mut self, ptr: u32, Block { len, align, .. }: Block) {
+        self.misuse(ptr, len, |heap, ptr, len| {
+            let again = heap.free(ptr, len, align);
+            if let Err(told) = &again
+                && len > MAX_SLOT
+            {
+                let expected = Error::DoubleFree { ptr, len };
+                assert!(I::is(told, expected), "{told:?}, not {expected:?}");
+            }
+            Some(again)
         });
     }
 
