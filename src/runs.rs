@@ -678,6 +678,7 @@ mod tests {
 
     use super::*;
     use crate::ReservedMemory;
+    use crate::checked::{CHECKED, PATTERN};
     use std::vec::Vec;
 
     /// What [`runs`] has made.
@@ -912,7 +913,8 @@ mod tests {
             let old = runs.address(old.expect("there was a map"));
             // SAFETY: the map was there, and nothing is there now.
             let bytes = unsafe { core::slice::from_raw_parts(old, (frames * FRAME) as usize) };
-            assert!(bytes.iter().all(|&byte| byte == 0));
+            let clear = if CHECKED { PATTERN } else { 0 };
+            assert!(bytes.iter().all(|&byte| byte == clear));
         }
         assert!(moves > 3);
     }
