@@ -43,8 +43,8 @@ impl<M: LinearMemory> PageSlab<M> {
             .tiles()
             .filter(|&(_, kind, _)| matches!(kind, Kind::Live | Kind::Held))
             .count();
-        for slab in self.slabs() {
-            self.check_frames(slab)?;
+        for (head, slab) in self.slabs() {
+            self.check_frames(head, slab)?;
             let index = slab.class() as usize;
             slab.check(self.current[index] == slab)?;
             let places = usize::from(self.current[index] == slab)
@@ -92,20 +92,26 @@ impl<M: LinearMemory> PageSlab<M> {
             listed + empty + unlisted == slabs,
             "C2: a list holds a slab that is gone",
         )?;
-        let of_descriptors = self.slabs().filter(|slab| slab.class() == DESCRIPTORS);
-        ensure(
-            of_descriptors.flat_map(SlabPtr::live_slots).count() == slabs,
-            "C1: a descriptor is lost",
-        )
+        let descriptors = self
+            .slabs()
+            .map(|(_, slab)| slab)
+            .filter(|slab| slab.class() == DESCRIPTORS)
+            .flat_map(SlabPtr::live_slots);
+        ensure(descriptors.count() == slabs, "C1: a descriptor is lost")
     }
 
-    fn check_frames(&self, slab: SlabPtr) -> Checked {
+    fn check_frames(&self, head: u32, slab: SlabPtr) -> Checked {
         let map = self.runs.map();
-        let head = slab.head();
-        let frames = map.entry(head).tag.frames();
-        let slots = (frames - guard(slab.class())) * FRAME / slab.slot_size();
         ensure(
-            slots.min(MAX_SLOTS) == slab.slots(),
+            slab.head() == head,
+            "C1: the map names a slab of another run",
+        )?;
+        let frames = map.entry(head).tag.frames();
+        let bytes = (frames - guard(slab.class())) * FRAME;
+        let slots = slab.slots();
+        ensure(
+            slots == (bytes / slab.slot_size()).min(MAX_SLOTS)
+                && (slots * slab.slot_size()).div_ceil(FRAME) * FRAME == bytes,
             "C1: a slab has a run of another shape",
         )?;
         let named = if slab.class() == DESCRIPTORS {
@@ -133,8 +139,8 @@ impl<M: LinearMemory> PageSlab<M> {
             .flatten()
     }
 
-    /// All slabs, those of descriptors included.
-    fn slabs(&self) -> impl Iterator<Item = SlabPtr> {
+    /// All slabs, those of descriptors included, each with the first frame of the run that is its.
+    fn slabs(&self) -> impl Iterator<Item = (u32, SlabPtr)> {
         let map = self.runs.map();
         let internal = self
             .runs
@@ -142,7 +148,7 @@ impl<M: LinearMemory> PageSlab<M> {
             .filter(|&(_, kind, _)| kind == Kind::Internal);
         internal.filter_map(move |(head, _, _)| {
             let named = map.entry(head).slab;
-            if !named.is_empty() {
+            let slab = if !named.is_empty() {
                 Some(named)
             } else if map.home(self.runs.memory().address(0)) == Some(head) {
                 None
@@ -150,7 +156,8 @@ impl<M: LinearMemory> PageSlab<M> {
                 // SAFETY: an internal run that is neither a named slab nor the map is a slab of descriptors,
                 // which describes itself behind its guard.
                 Some(unsafe { SlabPtr::at(self.runs.address(head + GUARD_FRAMES)) })
-            }
+            };
+            Some((head, slab?))
         })
     }
 
@@ -268,6 +275,13 @@ mod tests {
                     fixture.heap.runs.map_mut().entry_mut(last).slab = fixture.full;
                 },
             ),
+            ("C1: the map names a slab of another run", |fixture| {
+                let (head, slab) = (fixture.partial.head(), fixture.full);
+                let map = fixture.heap.runs.map_mut();
+                for frame in head..head + map.entry(head).tag.frames() {
+                    map.entry_mut(frame).slab = slab;
+                }
+            }),
             ("C1: a frame of descriptors names another run", |fixture| {
                 let head = fixture.heap.current[DESCRIPTORS as usize].head();
                 fixture.heap.runs.map_mut().entry_mut(head).next -= 1;
@@ -323,6 +337,17 @@ mod tests {
             }),
             ("C3: the empty slabs are miscounted", |fixture| {
                 fixture.heap.empty -= 1;
+            }),
+            ("C3: too many empty slabs are kept", |fixture| {
+                let heap = &mut fixture.heap;
+                fill_with_empty(heap);
+                let mut current = core::mem::replace(&mut heap.current[CLASS], SlabPtr::EMPTY);
+                let mut first = heap.empties[CLASS].expect("there are many");
+                current.watch();
+                current.get_mut().next = Some(first);
+                first.get_mut().previous = Some(current);
+                heap.empties[CLASS] = Some(current);
+                heap.empty += 1;
             }),
             (
                 "C4: a call was stopped in the midst of a change",

@@ -229,21 +229,21 @@ impl<M: LinearMemory> PageSlab<M> {
             allocated_by: place.history.past().map_or(0, |past| past.allocated_by),
             freed_by: self.checks().tag,
         };
-        // A call that is stopped here must not leave a live block without its bytes.
-        self.change(|heap| {
+        // A call that is stopped here must not leave a live block without its bytes, or a held one that does not wait.
+        let freed = self.change(|heap| {
             fill(heap.runs.memory(), ptr, len as usize);
             heap.set_history(ptr, past);
             heap.hold(&heap.place_at(ptr));
+            if place.room > MAX_QUARANTINED_BYTES {
+                heap.release(ptr);
+                return;
+            }
+            if heap.checks().count == MAX_QUARANTINED {
+                heap.release_first();
+            }
+            heap.checks_mut().push(ptr);
         });
-        if place.room > MAX_QUARANTINED_BYTES {
-            self.release(ptr);
-            return true;
-        }
-        if self.checks().count == MAX_QUARANTINED {
-            self.release_oldest();
-        }
-        self.checks_mut().push(ptr);
-        true
+        freed.is_some()
     }
 
     /// Moves the block in any case, so that those who still use the old pointer are found out; but where there is no memory
@@ -284,8 +284,13 @@ impl<M: LinearMemory> PageSlab<M> {
         Some(start - ptr + self.first_change(start, len)?)
     }
 
-    /// Takes the oldest block out of the quarantine, if there is one.
+    /// Takes the oldest block out of the quarantine, if there is one and the heap is not poisoned.
     fn release_oldest(&mut self) -> bool {
+        self.change(Self::release_first) == Some(true)
+    }
+
+    /// The same within a change.
+    fn release_first(&mut self) -> bool {
         let oldest = self.checks_mut().pop();
         oldest.map(|ptr| self.release(ptr)).is_some()
     }
@@ -333,7 +338,7 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
-    /// Checks K1, but for live blocks and others' writes, and K2.
+    /// Checks K2. K1 is what `PageSlab::check` verifies.
     pub(crate) fn invariants_of_checks(&self) -> Checked {
         for checks in &self.checks {
             ensure(

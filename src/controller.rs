@@ -10,7 +10,7 @@ use crate::class::{GRANULE, MAX_LISTED, MAX_SLOT, aligned_size, class_of, listed
 use crate::geometry::GEOMETRY;
 use crate::map::{Entry, FRAME, FRAME_SHIFT, GUARD_FRAMES, Kind, Tag};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
-use crate::runs::{MAX_CACHED_FRAMES, Runs};
+use crate::runs::{MAX_CACHED_FRAMES, Runs, frames_of};
 use crate::slab::{DESCRIPTOR, DESCRIPTORS, MAX_LEN, SlabPtr, Slot, guard, shape};
 use crate::{Error, Result};
 use core::mem::MaybeUninit;
@@ -144,7 +144,7 @@ pub struct PageSlab<M> {
     is_idle: bool,
     /// Whether the heap has started over, and nobody has looked since whether nothing is live.
     is_fresh: bool,
-    /// Whether a call is in the midst of a change of lists.
+    /// Whether a call is in the midst of a [`change`](Self::change).
     pub(crate) is_changing: bool,
     /// What checked mode keeps; nothing otherwise.
     pub(crate) checks: [Checks; CHECKED as usize],
@@ -344,8 +344,9 @@ impl<M: LinearMemory> PageSlab<M> {
         refusal.unwrap_or(Error::OutOfMemory { len })
     }
 
-    /// Makes a change that needs more than one store, of lists, or of a block together with its bytes. `None` if an earlier one was stopped on its way, by a host that lets a
-    /// guest run out of fuel, time or stack: then the lists are half changed, and nothing that needs them is done any more.
+    /// Makes a change that needs more than one store: of lists, or of a block together with its bytes. `None` if an earlier
+    /// one was stopped on its way, by a host that lets a guest run out of fuel, time or stack: then the heap is half changed,
+    /// and nothing is changed any more. Not within another change.
     pub(crate) fn change<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if core::mem::replace(&mut self.is_changing, true) {
             return None;
@@ -530,10 +531,7 @@ impl<M: LinearMemory> PageSlab<M> {
             // SAFETY: by C1 the slab of descriptors, of which this one is a live slot, begins there and is not destroyed. It
             // describes itself right behind its guard.
             let home = unsafe { SlabPtr::at(self.runs.address(home + GUARD_FRAMES)) };
-            let slot = home.slot_of(descriptor);
-            if !home.push(slot) {
-                self.relist(home, slot);
-            }
+            self.push_slot(home, home.slot_of(descriptor));
         } else {
             fill(
                 self.memory(),
@@ -554,6 +552,13 @@ impl<M: LinearMemory> PageSlab<M> {
     #[inline(never)]
     fn free_watched(&mut self, slab: SlabPtr, slot: u32) -> bool {
         self.change(|heap| heap.relist(slab, slot)).is_some()
+    }
+
+    /// Frees a live slot, within a change.
+    fn push_slot(&mut self, slab: SlabPtr, slot: u32) {
+        if !slab.push(slot) {
+            self.relist(slab, slot);
+        }
     }
 
     /// Frees a slot for which its slab watches, and moves the slab to the list in which it belongs then.
@@ -723,15 +728,15 @@ impl<M: LinearMemory> PageSlab<M> {
         self.leave_busy(1);
     }
 
-    /// Makes the memory of a block free that was freed, but held.
+    /// Makes the memory of a block free that was freed, but held. Within a change.
     pub(crate) fn release(&mut self, ptr: u32) {
         let slab = self.slab_of(ptr);
         if slab.is_empty() {
             let frame = self.runs.map().own_frame_of(ptr);
             let frames = self.runs.map().entry(frame).tag.frames();
-            self.change(|heap| heap.recycle_run(frame, frames));
+            self.recycle_run(frame, frames);
         } else {
-            self.free_slot(slab, slab.slot_of(ptr));
+            self.push_slot(slab, slab.slot_of(ptr));
         }
     }
 
@@ -877,16 +882,17 @@ impl<M: LinearMemory> PageSlab<M> {
         }
         let slab = self.slab_of(ptr);
         match slab.find(ptr, len) {
-            Some(slot) if len <= MAX_LEN && ZEROES => {
-                let freed = self.change(|heap| {
-                    heap.erase(ptr, len);
-                    if !slab.push(slot) {
-                        heap.relist(slab, slot);
-                    }
-                });
-                freed.is_some()
+            Some(slot) if len <= MAX_LEN => {
+                if ZEROES {
+                    let freed = self.change(|heap| {
+                        heap.erase(ptr, len);
+                        heap.push_slot(slab, slot);
+                    });
+                    freed.is_some()
+                } else {
+                    self.free_slot(slab, slot)
+                }
             }
-            Some(slot) if len <= MAX_LEN => self.free_slot(slab, slot),
             _ => false,
         }
     }
@@ -1015,6 +1021,10 @@ impl<M: LinearMemory> PageSlab<M> {
     #[cold]
     #[inline(never)]
     fn move_block(&mut self, ptr: u32, old_len: u32, new_len: u32, align: u32) -> Result<u32> {
+        // The old block could not be freed.
+        if self.is_changing {
+            return Err(Error::Poisoned);
+        }
         let Some(new) = self.alloc_at(new_len, align) else {
             return Err(self.refusal(new_len));
         };
@@ -1060,11 +1070,6 @@ pub(crate) fn check_alignment(align: u32) -> Result<()> {
     } else {
         Err(Error::InvalidAlignment { align })
     }
-}
-
-/// How many frames the run of a block of `len` bytes has.
-fn frames_of(len: u32) -> u32 {
-    len.saturating_add(SLACK).div_ceil(FRAME).max(1)
 }
 
 /// Why no live allocation holds all of some bytes.

@@ -59,8 +59,9 @@ pub enum Error {
         /// The first byte that was changed, counted from the pointer.
         at: u32,
     },
-    /// An earlier call was stopped in the midst of a change (by a host, out of fuel, time or stack), and left the heap's
-    /// lists half changed: the heap is dead. Only calls that need no list still work.
+    /// An earlier call was stopped in the midst of a change (by a host, out of fuel, time or stack), and left the heap half
+    /// changed: it is dead. Only calls that change no list still work: some that allocate small blocks, and without the
+    /// features `checked` and `zero-on-free` some that free them.
     Poisoned,
     /// The allocation at this pointer was freed before.
     DoubleFree {

@@ -9,6 +9,7 @@ use crate::checked::History;
 use crate::geometry::GEOMETRY;
 use crate::memory::{PAGE, PAGE_SHIFT};
 use crate::slab::SlabPtr;
+use core::sync::atomic::{Ordering, compiler_fence};
 use static_assertions::const_assert;
 
 /// log2 of [`FRAME`].
@@ -285,7 +286,10 @@ impl Map {
             // overlap it.
             unsafe { entries.copy_from_nonoverlapping(self.entries, self.count as usize) };
         }
+        // A call that is stopped here leaves one map or the other: the old place is cleared later.
+        compiler_fence(Ordering::SeqCst);
         self.entries = entries;
         self.capacity = capacity;
+        compiler_fence(Ordering::SeqCst);
     }
 }

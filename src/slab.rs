@@ -276,8 +276,8 @@ impl SlabPtr {
         slots: u32,
     ) -> Self {
         let size = size_of_class(class);
-        // SAFETY: nothing is read from it before it was written below, and memory is not at null: the heap of a guest has no
-        // frame at offset 0 (R4), and natively no memory begins at null.
+        // SAFETY: nothing is read from it before it was written below, and memory is not at null: the first frame of a
+        // heap is a foreign one (R1), and natively no memory begins at null.
         let mut slab = unsafe { Self::at(at) };
         // SAFETY: the caller's promise: `DESCRIPTOR` bytes, which hold a `Slab`, `CELLS` cells and as many histories.
         unsafe {
@@ -386,8 +386,9 @@ impl SlabPtr {
             return None;
         }
         let slot = free.trailing_zeros();
-        self.get_mut().free = free & (free - 1);
+        // In this order S2 holds in between, too.
         self.set_len(slot, len);
+        self.get_mut().free = free & (free - 1);
         // SAFETY: the frame at offset 0 is never a slab's.
         Some(unsafe { NonZeroU32::new_unchecked(self.ptr(slot)) })
     }
@@ -521,8 +522,8 @@ impl SlabPtr {
     }
 }
 
-/// That [`SlabPtr::check`] finds what it looks for: each of its sentences is seen once, of a slab that was brought out of
-/// order.
+/// That [`SlabPtr::check`] finds what it looks for, each of its sentences, of a slab that was brought out of order; and the
+/// shapes of slabs.
 #[cfg(all(test, not(any(feature = "checked", pageslab_geometry = "tiny"))))]
 mod tests {
     extern crate std;

@@ -182,6 +182,11 @@ fn a_block_is_freed_at_an_alignment_that_it_has() {
         heap.free_aligned(none, 100, 1),
         Err(Error::InvalidPointer { ptr: none })
     );
+    let none = ptr + 8;
+    assert_eq!(
+        heap.free_aligned(none, 100, 16),
+        Err(Error::InvalidPointer { ptr: none })
+    );
     assert_eq!(heap.free_aligned(ptr, 100, align), Ok(()));
     assert_eq!(heap.live().count(), 0);
 }

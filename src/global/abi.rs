@@ -57,7 +57,7 @@ pub mod alloc_free {
     ///
     /// # Safety
     ///
-    /// If the allocation is the guest's own, the guest does not use it any more. What is none is refused.
+    /// If the allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
     #[inline]
     pub unsafe fn free(ptr: u32, len: u32) -> u32 {
         status(with_heap(|heap| heap.free(ptr, len)))
@@ -133,7 +133,7 @@ pub mod surrealism {
     ///
     /// # Safety
     ///
-    /// If the allocation is the guest's own, the guest does not use it any more. What is none is refused.
+    /// If the allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
     #[inline]
     pub unsafe fn free(ptr: u32, len: u32) -> u32 {
         with_heap(|heap| heap.free(ptr, len)).is_ok().into()
@@ -165,7 +165,7 @@ pub mod surrealism {
 ///
 /// # Safety
 ///
-/// If the old allocation is the guest's own, the guest does not use it any more. What is none is refused.
+/// If the old allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
 ///
 /// [abi]: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
 #[must_use]
@@ -208,7 +208,7 @@ fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Res
     }
 }
 
-/// The pointer to a new allocation, or 0 if there is none: a status that does not tell of a guest's write after free.
+/// The pointer to a new allocation, or 0 if there is none. 0 does not tell of a guest's write after free, so stderr does.
 #[inline]
 fn or_0(ptr: Result<u32>) -> u32 {
     #[cfg(feature = "checked")]
