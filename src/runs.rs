@@ -923,4 +923,46 @@ mod tests {
         }
         assert!(moves > 3);
     }
+
+    /// A heap whose last run is a live one, right behind which there is a cached one of four frames if asked for.
+    fn with_last_run(is_followed: bool) -> (Runs<ReservedMemory>, u32, u32) {
+        let mut runs = Runs::new(ReservedMemory::new(64), 64);
+        // A map that has room for what comes.
+        assert!(runs.grow(16 * FRAMES_PER_PAGE));
+        let (_, kind, free) = runs.tiles().last().expect("there are runs");
+        assert_eq!(kind, Kind::Free);
+        let frames = if is_followed { free - 4 } else { free };
+        let head = runs.take(frames).expect("there is room");
+        runs.map.entry_mut(head).tag = Tag::new(Kind::Live, frames);
+        runs.map.entry_mut(head).next = 0;
+        if is_followed {
+            let next = runs.take(4).expect("there is room");
+            runs.recycle(next, 4);
+        }
+        assert!(runs.map.capacity() > runs.map.count() + FRAMES_PER_PAGE);
+        (runs, head, frames)
+    }
+
+    #[test]
+    fn memory_grows_behind_the_last_run_and_what_is_cached_there() {
+        for is_followed in [false, true] {
+            let (mut runs, head, frames) = with_last_run(is_followed);
+            let held = runs.held();
+            let more = FRAMES_PER_PAGE + if is_followed { 4 } else { 0 };
+            assert!(runs.grow_behind(head, frames, frames + more));
+            runs.map.entry_mut(head).tag = Tag::new(Kind::Live, frames + more);
+            assert_eq!(runs.held(), held + 1);
+            assert_eq!(runs.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn memory_does_not_grow_behind_a_run_if_others_have_grown_it() {
+        let (mut runs, head, frames) = with_last_run(false);
+        let held = runs.held();
+        runs.memory.grow(1);
+        assert!(!runs.grow_behind(head, frames, frames + 1));
+        assert_eq!(runs.held(), held);
+        assert_eq!(runs.check(), Ok(()));
+    }
 }

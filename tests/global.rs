@@ -163,6 +163,41 @@ fn the_controller_shares_the_heap_with_the_allocator() {
 }
 
 #[test]
+fn the_controller_has_all_that_a_controller_has() {
+    // SAFETY: only what it allocates itself is passed to it.
+    let mut controller = unsafe { ALLOCATOR.controller() };
+    let live = ALLOCATOR.live();
+    let ptr = controller
+        .alloc_aligned(100, 4096)
+        .expect("there is memory");
+    assert!(ptr.is_multiple_of(4096));
+    // Other tests allocate meanwhile.
+    assert!(live > 1 && ALLOCATOR.live() > 1);
+    assert!(ALLOCATOR.pages() > 1 || cfg!(target_arch = "wasm32"));
+    controller.mut_mem(ptr, 100).fill(7);
+    let ptr = controller
+        .realloc_aligned(ptr, 100, 10_000, 4096)
+        .expect("there is memory");
+    assert!(ptr.is_multiple_of(4096));
+    let ptr = controller
+        .realloc(ptr, 10_000, 50)
+        .expect("there is memory");
+    assert_eq!(controller.mut_mem(ptr, 50), [7; 50]);
+    controller.free(ptr, 50).expect("it is live");
+    let ptr = controller.alloc_zeroed(70, 64).expect("there is memory");
+    assert!(ptr.is_multiple_of(64));
+    assert_eq!(controller.mut_mem(ptr, 70), [0; 70]);
+    controller.free(ptr, 70).expect("it is live");
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn an_alignment_that_is_no_u32_is_refused() {
+    // SAFETY: the layout is valid.
+    assert!(unsafe { ALLOCATOR.alloc(layout(16, 1 << 33)) }.is_null());
+}
+
+#[test]
 fn addresses_that_are_none_of_the_heaps_have_no_length() {
     static STATIC: u8 = 0;
     let local = 0u8;
