@@ -259,6 +259,18 @@ mod quarantine {
     }
 
     #[test]
+    fn has_room_for_blocks_that_take_up_to_16_kib() {
+        let longest = 16 * FRAME - 8;
+        for (len, waits) in [(longest, true), (longest + 1, false)] {
+            let mut heap = PageSlab::new(memory());
+            let first = heap.alloc(len).expect("there is memory");
+            heap.free(first, len).expect("it is live");
+            let next = heap.alloc(len).expect("there is memory");
+            assert_eq!(next != first, waits, "{len} bytes");
+        }
+    }
+
+    #[test]
     fn gives_way_before_memory_is_exhausted() {
         let mut heap = PageSlab::with_limit(memory(), 4);
         let mut ptrs: Vec<u32> = core::iter::from_fn(|| heap.alloc(5000).ok()).collect();
@@ -270,6 +282,67 @@ mod quarantine {
         assert!(again > 20, "{again} blocks");
         heap.check_invariants();
     }
+}
+
+/// In a slot of 112 bytes, of which 8 are slack in any case.
+#[test]
+fn a_block_that_cannot_move_for_want_of_memory_stays_if_its_slot_has_room() {
+    let mut heap = PageSlab::with_limit(Scripted::new(), 2);
+    let ptr = heap.alloc(100).expect("there is memory");
+    for len in [5000, 1000, 100, 10] {
+        while heap.alloc(len).is_ok() {}
+    }
+    heap.mut_mem(ptr, 100).fill(7);
+    assert_eq!(
+        heap.realloc(ptr, 100, 105),
+        Err(Error::OutOfMemory { len: 105 })
+    );
+    for (old_len, len) in [(100, 104), (104, 104), (104, 60), (60, 3)] {
+        assert_eq!(heap.realloc(ptr, old_len, len), Ok(ptr));
+        assert_eq!(
+            heap.mut_mem(ptr, len.min(60)),
+            vec![7; len.min(60) as usize]
+        );
+        assert_eq!(heap.check(), Ok(()));
+        heap.check_invariants();
+    }
+    // What it has lost is slack.
+    write(&heap, ptr + 3, 7);
+    assert_eq!(
+        heap.free(ptr, 3),
+        Err(Error::Overflow { ptr, len: 3, at: 3 })
+    );
+}
+
+#[test]
+fn what_lies_behind_the_last_slot_is_in_none() {
+    let mut heap = PageSlab::new(Scripted::new());
+    // Slabs of 48 bytes begin with 21 slots, which leave 16 bytes of a frame.
+    let ptr = heap.alloc(40).expect("there is memory");
+    let end = ptr + 21 * 48;
+    assert!(
+        heap.report(end - 1)
+            .is_some_and(|report| report.ptr == end - 48)
+    );
+    assert_eq!(heap.report(end), None);
+}
+
+#[test]
+fn usage_is_printed_as_a_person_would_say_it() {
+    let mut heap = PageSlab::new(memory());
+    for (tag, len) in [(0, 20), (7, 21), (7, 22), (7, 100_000)] {
+        heap.set_tag(tag);
+        heap.alloc(len).expect("there is memory");
+    }
+    let usage: Vec<_> = heap.usage().map(|usage| usage.to_string()).collect();
+    assert_eq!(
+        usage,
+        [
+            "1 live block of 20 bytes, in slots of 32",
+            "2 live blocks of 43 bytes, in slots of 32, allocated by tag 7",
+            "1 live block of 100000 bytes, in runs, allocated by tag 7",
+        ]
+    );
 }
 
 #[test]
