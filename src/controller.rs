@@ -127,7 +127,7 @@ static_assertions::assert_obj_safe!(MemoryController);
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
 ///   slabs if it has free and live slots, in that of empty slabs if it has no live slot, and in none if it is
 ///   full.
-/// - **C3**: `empty` counts the slabs in lists of empty slabs, at most [`MAX_EMPTY`]; `busy` counts the live runs, and the guest's
+/// - **C3**: `empty` counts the slabs in lists of empty slabs, at most `MAX_EMPTY`; `busy` counts the live runs, and the guest's
 ///   slabs that have live slots and are not current.
 /// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
 pub struct PageSlab<M> {
