@@ -37,7 +37,9 @@ impl<M: LinearMemory> PageSlab<M> {
         )?;
         self.runs.check()?;
         self.invariants_of_checks()?;
-        let mut unlisted = 0;
+        let mut slabs = 0;
+        let mut in_use = 0;
+        let mut available = 0;
         let mut busy = self
             .runs
             .tiles()
@@ -45,30 +47,31 @@ impl<M: LinearMemory> PageSlab<M> {
             .count();
         for (head, slab) in self.slabs() {
             self.check_frames(head, slab)?;
-            let index = slab.class() as usize;
-            slab.check(self.current[index] == slab)?;
-            let places = usize::from(self.current[index] == slab)
-                + list(self.partial[index])
-                    .filter(|&other| other == slab)
-                    .count()
-                + list(self.empties[index])
-                    .filter(|&other| other == slab)
-                    .count();
-            ensure(places <= 1, "C2: a slab is in two places")?;
-            ensure(
-                places == 1 || slab.is_full(),
-                "C2: a slab with free slots is in no list",
-            )?;
-            unlisted += usize::from(places == 0);
-            let is_busy = self.current[index] != slab && !slab.is_vacant();
+            let is_current = self.current[slab.class() as usize] == slab;
+            slab.check(is_current)?;
+            slabs += 1;
+            in_use += usize::from(is_current);
+            available += usize::from(!is_current && !slab.is_full());
+            let is_busy = !is_current && !slab.is_vacant();
             busy += usize::from(is_busy && slab.class() != DESCRIPTORS);
         }
+        let mut currents = 0;
         let mut listed = 0;
         let mut empty = 0;
-        for index in 0..=DESCRIPTORS as usize {
-            listed += usize::from(!self.current[index].is_empty());
+        for (class, &current) in (0..).zip(&self.current) {
+            let index = class as usize;
+            if !current.is_empty() {
+                ensure(current.class() == class, CLASS)?;
+                currents += 1;
+            }
+            // A slab that is listed twice follows two others, and so a list that passes this has an end.
+            let check = |slab: SlabPtr, previous| {
+                ensure(slab.previous() == previous, "C2: a list's links disagree")?;
+                ensure(slab.class() == class, CLASS)?;
+                ensure(slab != current, "C2: a slab is in two places")
+            };
             for (slab, previous) in links(self.partial[index]) {
-                ensure(slab.previous() == previous, LINKS)?;
+                check(slab, previous)?;
                 ensure(
                     !slab.is_full() && !slab.is_vacant(),
                     "C2: a listed slab is not partial",
@@ -76,22 +79,22 @@ impl<M: LinearMemory> PageSlab<M> {
                 listed += 1;
             }
             for (slab, previous) in links(self.empties[index]) {
-                ensure(slab.previous() == previous, LINKS)?;
+                check(slab, previous)?;
                 ensure(slab.is_vacant(), "C2: a listed slab is not empty")?;
                 empty += 1;
             }
         }
-        ensure(busy == self.busy as usize, "C3: what is busy is miscounted")?;
+        ensure(currents == in_use && listed + empty <= available, GONE)?;
+        ensure(
+            listed + empty == available,
+            "C2: a slab with free slots is in no list",
+        )?;
         ensure(
             empty == self.empty as usize,
             "C3: the empty slabs are miscounted",
         )?;
         ensure(self.empty <= MAX_EMPTY, "C3: too many empty slabs are kept")?;
-        let slabs = self.slabs().count();
-        ensure(
-            listed + empty + unlisted == slabs,
-            "C2: a list holds a slab that is gone",
-        )?;
+        ensure(busy == self.busy as usize, "C3: what is busy is miscounted")?;
         let descriptors = self
             .slabs()
             .map(|(_, slab)| slab)
@@ -185,17 +188,14 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 }
 
-const LINKS: &str = "C2: a list's links disagree";
+const CLASS: &str = "C2: a slab is in the place of another class";
+const GONE: &str = "C2: a slab that is gone has a place";
 
 /// The slabs of a list, each with the one before it.
 fn links(first: Option<SlabPtr>) -> impl Iterator<Item = (SlabPtr, Option<SlabPtr>)> {
-    let before = core::iter::once(None).chain(list(first).map(Some));
-    list(first).zip(before)
-}
-
-/// The slabs of a list.
-fn list(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
-    core::iter::successors(first, |slab| slab.next())
+    core::iter::successors(first.map(|slab| (slab, None)), |&(slab, _)| {
+        Some((slab.next()?, Some(slab)))
+    })
 }
 
 /// That the checker finds what it looks for: each of its sentences is seen, of a heap that was brought out of order.
@@ -212,6 +212,7 @@ mod tests {
     use crate::class::class_of;
     use crate::map::Tag;
     use crate::{MemoryController as _, ReservedMemory};
+    use std::boxed::Box;
     use std::vec::Vec;
 
     const LEN: u32 = 40;
@@ -226,9 +227,19 @@ mod tests {
     }
 
     fn fixture() -> Fixture {
+        fixture_of(LEN)
+    }
+
+    /// A heap that stays as long as the process, with slabs of the next class.
+    fn of_another_heap() -> &'static PageSlab<ReservedMemory> {
+        &Box::leak(Box::new(fixture_of(LEN + 16))).heap
+    }
+
+    fn fixture_of(len: u32) -> Fixture {
+        let class = class_of(len) as usize;
         let mut heap = PageSlab::new(ReservedMemory::new(64));
         let mut alloc = |len| heap.alloc(len).expect("there is memory");
-        let blocks: Vec<u32> = (0..500).map(|_| alloc(LEN)).collect();
+        let blocks: Vec<u32> = (0..500).map(|_| alloc(len)).collect();
         alloc(50_000);
         let mut slabs: Vec<_> = blocks.iter().map(|&ptr| heap.slab_of(ptr)).collect();
         slabs.dedup();
@@ -240,13 +251,13 @@ mod tests {
                 .take(most)
                 .collect::<Vec<_>>()
             {
-                heap.free(ptr, LEN).expect("it is live");
+                heap.free(ptr, len).expect("it is live");
             }
         };
         free_of(partial, 1);
         free_of(empty, usize::MAX);
-        assert!(heap.partial[CLASS] == Some(partial));
-        assert!(heap.empties[CLASS] == Some(empty));
+        assert!(heap.partial[class] == Some(partial));
+        assert!(heap.empties[class] == Some(empty));
         assert_eq!(heap.invariants(), Ok(()));
         Fixture {
             heap,
@@ -291,9 +302,7 @@ mod tests {
                 descriptors.pop(0).expect("there is room");
             }),
             ("C2: a slab is in two places", |fixture| {
-                fixture.heap.empties[CLASS] = Some(fixture.partial);
-            }),
-            ("C2: a slab is in two places", |fixture| {
+                fixture.heap.current[CLASS].watch();
                 fixture.partial.appoint();
                 fixture.heap.current[CLASS] = fixture.partial;
             }),
@@ -323,8 +332,31 @@ mod tests {
                 fixture.partial.get_mut().next = Some(fixture.empty);
                 fixture.heap.empties[CLASS] = Some(fixture.partial);
             }),
-            ("C2: a list holds a slab that is gone", |fixture| {
+            ("C2: a slab is in the place of another class", |fixture| {
                 fixture.heap.current[CLASS + 1] = fixture.full;
+            }),
+            ("C2: a slab is in the place of another class", |fixture| {
+                fixture.heap.partial[CLASS + 1] = Some(fixture.partial);
+            }),
+            ("C2: a slab is in the place of another class", |fixture| {
+                fixture.heap.empties[CLASS + 1] = Some(fixture.empty);
+            }),
+            ("C2: a slab that is gone has a place", |fixture| {
+                fixture.heap.current[CLASS + 1] = of_another_heap().current[CLASS + 1];
+            }),
+            ("C2: a slab that is gone has a place", |fixture| {
+                fixture.heap.partial[CLASS + 1] = of_another_heap().partial[CLASS + 1];
+            }),
+            ("C2: a slab that is gone has a place", |fixture| {
+                fixture.heap.empties[CLASS + 1] = of_another_heap().empties[CLASS + 1];
+                fixture.heap.empty += 1;
+            }),
+            // Lists without an end.
+            ("C2: a list's links disagree", |fixture| {
+                fixture.partial.get_mut().next = Some(fixture.partial);
+            }),
+            ("C2: a list's links disagree", |fixture| {
+                fixture.empty.get_mut().next = Some(fixture.empty);
             }),
             ("C3: what is busy is miscounted", |fixture| {
                 fixture.heap.busy += 1;

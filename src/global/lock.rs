@@ -5,6 +5,9 @@
 //! held, or held while others may wait. A thread that finds it held spins for a moment, since calls of the heap are
 //! short, and then waits in the platform's `futex`.
 //!
+//! It is not fair: a thread that releases it and wants it again at once mostly has it before one that waits has woken
+//! up. That costs the least in total, and a thread that does nothing but hold the heap starves the others.
+//!
 //! [drepper]: https://www.akkadia.org/drepper/futex.pdf
 
 use core::cell::UnsafeCell;

@@ -32,11 +32,12 @@ const MODES: [(&str, &[&str]); 2] = [
             "misuse",
             "misuse_handler",
             "model",
+            "threads",
         ],
     ),
     (
         "zero-on-free",
-        &["controller", "misuse", "model", "zero_on_free"],
+        &["controller", "misuse", "model", "threads", "zero_on_free"],
     ),
 ];
 
@@ -59,6 +60,10 @@ pub fn run() -> Result<()> {
         step::run(
             &format!("tests of {mode}, native"),
             &mut of_mode(mode, tests),
+        )?;
+        step::run(
+            &format!("examples of {mode}, native"),
+            &mut step::cargo(&["test", "--features", &features_of(mode), "--doc"]),
         )?;
     }
     setup::runner()?;
@@ -108,12 +113,15 @@ pub fn run() -> Result<()> {
 
 /// The tests of a mode.
 fn of_mode(mode: &str, tests: &[&str]) -> Command {
-    let features = format!("{FEATURES},{mode}");
-    let mut cargo = step::cargo(&["test", "--features", &features, "--lib"]);
+    let mut cargo = step::cargo(&["test", "--features", &features_of(mode), "--lib"]);
     for test in tests {
         cargo.args(["--test", test]);
     }
     cargo
+}
+
+fn features_of(mode: &str) -> String {
+    format!("{FEATURES},{mode}")
 }
 
 /// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.

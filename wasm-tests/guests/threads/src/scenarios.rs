@@ -6,6 +6,11 @@ use crate::random::Random;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
+
+/// How long a thread that holds the heap most of the time leaves it to others, in between: long enough for one that waits
+/// to wake up. The lock is not fair.
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// Runs with so many threads, a seed, and so many steps of each thread.
 pub type Scenario = fn(threads: usize, seed: u64, steps: usize);
@@ -74,6 +79,7 @@ fn crowd(threads: usize, seed: u64, steps: usize) {
         let check = || {
             while !is_over.load(Ordering::Relaxed) {
                 ALLOCATOR.check_invariants();
+                thread::sleep(PAUSE);
             }
         };
         let work = move |thread| {
