@@ -212,31 +212,34 @@ mod tests {
     use crate::class::class_of;
     use crate::map::Tag;
     use crate::{MemoryController as _, ReservedMemory};
-    use std::boxed::Box;
     use std::vec::Vec;
 
     const LEN: u32 = 40;
     const CLASS: usize = class_of(LEN) as usize;
 
-    /// A heap, and slabs of one of its classes.
+    /// A heap, slabs of one of its classes, and another heap, of which the next class has such slabs.
     struct Fixture {
         heap: PageSlab<ReservedMemory>,
         full: SlabPtr,
         partial: SlabPtr,
         empty: SlabPtr,
+        other: PageSlab<ReservedMemory>,
     }
 
     fn fixture() -> Fixture {
-        fixture_of(LEN)
+        let (heap, [full, partial, empty]) = heap_of(LEN);
+        let (other, _) = heap_of(LEN + 16);
+        Fixture {
+            heap,
+            full,
+            partial,
+            empty,
+            other,
+        }
     }
 
-    /// A heap that stays as long as the process, with slabs of the next class.
-    fn of_another_heap() -> &'static PageSlab<ReservedMemory> {
-        &Box::leak(Box::new(fixture_of(LEN + 16))).heap
-    }
-
-    fn fixture_of(len: u32) -> Fixture {
-        let class = class_of(len) as usize;
+    /// A heap of such blocks, with a full, a partial and an empty slab, the latter two first in their lists.
+    fn heap_of(len: u32) -> (PageSlab<ReservedMemory>, [SlabPtr; 3]) {
         let mut heap = PageSlab::new(ReservedMemory::new(64));
         let mut alloc = |len| heap.alloc(len).expect("there is memory");
         let blocks: Vec<u32> = (0..500).map(|_| alloc(len)).collect();
@@ -256,15 +259,11 @@ mod tests {
         };
         free_of(partial, 1);
         free_of(empty, usize::MAX);
+        let class = class_of(len) as usize;
         assert!(heap.partial[class] == Some(partial));
         assert!(heap.empties[class] == Some(empty));
         assert_eq!(heap.invariants(), Ok(()));
-        Fixture {
-            heap,
-            full,
-            partial,
-            empty,
-        }
+        (heap, [full, partial, empty])
     }
 
     #[test]
@@ -342,13 +341,13 @@ mod tests {
                 fixture.heap.empties[CLASS + 1] = Some(fixture.empty);
             }),
             ("C2: a slab that is gone has a place", |fixture| {
-                fixture.heap.current[CLASS + 1] = of_another_heap().current[CLASS + 1];
+                fixture.heap.current[CLASS + 1] = fixture.other.current[CLASS + 1];
             }),
             ("C2: a slab that is gone has a place", |fixture| {
-                fixture.heap.partial[CLASS + 1] = of_another_heap().partial[CLASS + 1];
+                fixture.heap.partial[CLASS + 1] = fixture.other.partial[CLASS + 1];
             }),
             ("C2: a slab that is gone has a place", |fixture| {
-                fixture.heap.empties[CLASS + 1] = of_another_heap().empties[CLASS + 1];
+                fixture.heap.empties[CLASS + 1] = fixture.other.empties[CLASS + 1];
                 fixture.heap.empty += 1;
             }),
             // Lists without an end.
