@@ -3,14 +3,14 @@
 use crate::ALLOCATOR;
 use crate::block::Block;
 use crate::random::Random;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::iter;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
 
-/// How long a thread that holds the heap most of the time leaves it to others, in between: long enough for one that waits
-/// to wake up. The lock is not fair.
-const PAUSE: Duration = Duration::from_micros(50);
+/// How many steps others get on by before a thread that holds the heap for long takes it again. The lock is not fair:
+/// if it took it at once, they would hardly get on at all.
+const TURN: usize = 8;
 
 /// Runs with so many threads, a seed, and so many steps of each thread.
 pub type Scenario = fn(threads: usize, seed: u64, steps: usize);
@@ -74,26 +74,32 @@ fn passing(threads: usize, seed: u64, steps: usize) {
 
 /// All threads want short blocks at once, while one more holds the heap for long: it checks all of it.
 fn crowd(threads: usize, seed: u64, steps: usize) {
-    let is_over = AtomicBool::new(false);
+    let done = AtomicUsize::new(0);
+    let all = threads * steps;
     thread::scope(|scope| {
         let check = || {
-            while !is_over.load(Ordering::Relaxed) {
+            let done = || done.load(Ordering::Relaxed);
+            while done() < all {
                 ALLOCATOR.check_invariants();
-                thread::sleep(PAUSE);
+                let turn = all.min(done() + TURN);
+                while done() < turn {
+                    thread::yield_now();
+                }
             }
         };
+        let done = &done;
         let work = move |thread| {
             let mut random = random_of(seed, thread);
             for _ in 0..steps {
                 let number = random.word();
                 let text = Box::new(number.to_string());
                 assert_eq!(text.parse(), Ok(number));
+                done.fetch_add(1, Ordering::Relaxed);
             }
         };
         let checker = scope.spawn(check);
-        join((0..threads).map(|thread| scope.spawn(move || work(thread))));
-        is_over.store(true, Ordering::Relaxed);
-        join([checker]);
+        let workers = (0..threads).map(|thread| scope.spawn(move || work(thread)));
+        join(iter::once(checker).chain(workers));
     });
 }
 
