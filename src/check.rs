@@ -38,7 +38,7 @@ impl<M: LinearMemory> PageSlab<M> {
         self.runs.check()?;
         self.invariants_of_checks()?;
         let mut slabs = 0;
-        let mut in_use = 0;
+        let mut appointed = 0;
         let mut available = 0;
         let mut busy = self
             .runs
@@ -50,7 +50,7 @@ impl<M: LinearMemory> PageSlab<M> {
             let is_current = self.current[slab.class() as usize] == slab;
             slab.check(is_current)?;
             slabs += 1;
-            in_use += usize::from(is_current);
+            appointed += usize::from(is_current);
             available += usize::from(!is_current && !slab.is_full());
             let is_busy = !is_current && !slab.is_vacant();
             busy += usize::from(is_busy && slab.class() != DESCRIPTORS);
@@ -84,7 +84,7 @@ impl<M: LinearMemory> PageSlab<M> {
                 empty += 1;
             }
         }
-        ensure(currents == in_use && listed + empty <= available, GONE)?;
+        ensure(currents == appointed && listed + empty <= available, GONE)?;
         ensure(
             listed + empty == available,
             "C2: a slab with free slots is in no list",
@@ -271,12 +271,12 @@ mod tests {
         type Defect = fn(&mut Fixture);
         let defects: &[(&str, Defect)] = &[
             ("C1: a slab has a run of another shape", |fixture| {
-                let head = fixture.full.head();
-                let map = fixture.heap.runs.map_mut();
-                let behind = head + map.entry(head).tag.frames();
-                let frames = behind - head + map.entry(behind).tag.frames();
-                map.entry_mut(behind).tag = Tag::new(Kind::Interior, 0);
-                map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+                lengthen(&mut fixture.heap, fixture.full);
+            }),
+            // It has as many slots as a slab may have, and so no more in a longer run.
+            ("C1: a slab has a run of another shape", |fixture| {
+                assert_eq!(fixture.empty.slots(), MAX_SLOTS);
+                lengthen(&mut fixture.heap, fixture.empty);
             }),
             (
                 "C1: the map names another slab than the frame's",
@@ -404,6 +404,16 @@ mod tests {
             defect(&mut fixture);
             assert_eq!(fixture.heap.invariants(), Err(*found));
         }
+    }
+
+    /// Gives a slab the run behind its own, too.
+    fn lengthen(heap: &mut PageSlab<ReservedMemory>, slab: SlabPtr) {
+        let head = slab.head();
+        let map = heap.runs.map_mut();
+        let behind = head + map.entry(head).tag.frames();
+        let frames = behind - head + map.entry(behind).tag.frames();
+        map.entry_mut(behind).tag = Tag::new(Kind::Interior, 0);
+        map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
     }
 
     /// Makes a heap keep as many empty slabs as it may, and more try to be kept. The current one is vacant, too.

@@ -6,7 +6,7 @@
 //! short, and then waits in the platform's `futex`.
 //!
 //! It is not fair: a thread that releases it and wants it again at once mostly has it before one that waits has woken
-//! up. That costs the least in total, and a thread that does nothing but hold the heap starves the others.
+//! up. So no release waits for another thread to wake up, and a thread that does nothing but hold the heap starves the others.
 //!
 //! [drepper]: https://www.akkadia.org/drepper/futex.pdf
 

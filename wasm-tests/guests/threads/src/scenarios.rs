@@ -3,7 +3,6 @@
 use crate::ALLOCATOR;
 use crate::block::Block;
 use crate::random::Random;
-use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
@@ -72,21 +71,10 @@ fn passing(threads: usize, seed: u64, steps: usize) {
     });
 }
 
-/// All threads want short blocks at once, while one more holds the heap for long: it checks all of it.
+/// All threads want short blocks at once, while the one that has started them holds the heap for long: it checks all of it.
 fn crowd(threads: usize, seed: u64, steps: usize) {
     let done = AtomicUsize::new(0);
-    let all = threads * steps;
     thread::scope(|scope| {
-        let check = || {
-            let done = || done.load(Ordering::Relaxed);
-            while done() < all {
-                ALLOCATOR.check_invariants();
-                let turn = all.min(done() + TURN);
-                while done() < turn {
-                    thread::yield_now();
-                }
-            }
-        };
         let done = &done;
         let work = move |thread| {
             let mut random = random_of(seed, thread);
@@ -97,9 +85,18 @@ fn crowd(threads: usize, seed: u64, steps: usize) {
                 done.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let checker = scope.spawn(check);
-        let workers = (0..threads).map(|thread| scope.spawn(move || work(thread)));
-        join(iter::once(checker).chain(workers));
+        let spawn = |thread| scope.spawn(move || work(thread));
+        let workers: Vec<_> = (0..threads).map(spawn).collect();
+        // Also where one has failed.
+        let are_over = || workers.iter().all(ScopedJoinHandle::is_finished);
+        while !are_over() {
+            ALLOCATOR.check_invariants();
+            let turn = done.load(Ordering::Relaxed) + TURN;
+            while done.load(Ordering::Relaxed) < turn && !are_over() {
+                thread::yield_now();
+            }
+        }
+        join(workers);
     });
 }
 
