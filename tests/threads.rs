@@ -1,13 +1,16 @@
 //! Many threads on the module's heap, natively: the scenarios of the guest with threads, whose blocks notice when what
 //! is in them changes. The sanitizers run these, too.
+//!
+//! It is without libtest, whose main thread allocates when it likes: all blocks of the threads must be free again.
 
-#![cfg(not(any(miri, target_arch = "wasm32")))]
-
+#[cfg(not(any(miri, target_arch = "wasm32")))]
 #[path = "../wasm-tests/guests/threads/src/block.rs"]
 mod block;
+#[cfg(not(any(miri, target_arch = "wasm32")))]
 #[path = "support/random.rs"]
 #[allow(dead_code, reason = "threads pick nothing")]
 mod random;
+#[cfg(not(any(miri, target_arch = "wasm32")))]
 #[path = "../wasm-tests/guests/threads/src/scenarios.rs"]
 mod scenarios;
 
@@ -16,12 +19,27 @@ use pageslab::GlobalPageSlab;
 #[global_allocator]
 static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 
-/// Those of all threads of a scenario.
-const STEPS: usize = 3000;
+#[cfg(not(any(miri, target_arch = "wasm32")))]
+fn main() {
+    blocks_keep_their_bytes_whichever_thread_has_them();
+    println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+}
 
-/// One test, so that nobody else allocates: all blocks of the threads must be free again.
-#[test]
+/// There are no threads.
+#[cfg(any(miri, target_arch = "wasm32"))]
+fn main() {
+    println!("test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out");
+}
+
+#[cfg(not(any(miri, target_arch = "wasm32")))]
 fn blocks_keep_their_bytes_whichever_thread_has_them() {
+    /// Those of all threads of a scenario.
+    const STEPS: usize = 3000;
+
+    let run = |scenario: &str, threads: usize, seed: u64, steps: usize| {
+        scenarios::named(scenario)(threads, seed, steps);
+        ALLOCATOR.check_invariants();
+    };
     // What threads leave for those after them is there from the first time on.
     run("passing", 2, 0, 1);
     for scenario in ["apart", "passing", "crowd"] {
@@ -32,9 +50,4 @@ fn blocks_keep_their_bytes_whichever_thread_has_them() {
             assert_eq!(left, live, "{scenario}: {threads} threads have freed all");
         }
     }
-}
-
-fn run(scenario: &str, threads: usize, seed: u64, steps: usize) {
-    scenarios::named(scenario)(threads, seed, steps);
-    ALLOCATOR.check_invariants();
 }

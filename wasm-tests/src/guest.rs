@@ -44,6 +44,8 @@ pub struct Options {
     /// Count the instructions that run. For the counts to repeat, the guest's random numbers (the
     /// seeds of its hash maps, say) then do too.
     pub count_fuel: bool,
+    /// Repeat the guest's random numbers.
+    pub is_deterministic: bool,
 }
 
 /// What became of one run.
@@ -136,10 +138,13 @@ impl Guest {
     /// The guest's view of the host for one run.
     fn wasi(&self, args: &[String]) -> Result<WasiP1Ctx> {
         let mut wasi = WasiCtxBuilder::new();
-        wasi.inherit_stdio()
-            .inherit_env()
-            .arg(&self.name)
-            .args(args);
+        wasi.inherit_stdio().arg(&self.name).args(args);
+        for (name, value) in env::vars_os() {
+            // Others cannot be told to a guest.
+            if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
+                wasi.env(name, value);
+            }
+        }
         // The guest has this thread to itself: its file operations need no other to block on.
         wasi.allow_blocking_current_thread(true);
         wasi.preopened_dir(".", ".", FsPerms::ReadWrite)?;
@@ -153,7 +158,7 @@ impl Guest {
                 wasi.env(name, value);
             }
         }
-        if self.options.count_fuel {
+        if self.options.count_fuel || self.options.is_deterministic {
             wasi.secure_random(Deterministic::new((0..=u8::MAX).collect()));
         }
         Ok(wasi.build_p1())

@@ -8,11 +8,15 @@ use std::{
 };
 
 /// Variables that are meant for, or come from, the Cargo that runs these tests.
-const OUTER_CARGO: [&str; 5] = [
+const OUTER_CARGO: [&str; 8] = [
     "CARGO_BUILD_",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_MANIFEST_",
     "CARGO_PKG_",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_WASM32_",
+    // `cargo xtask flaky` sets it for the tests' harness.
+    "RUSTC_BOOTSTRAP",
     "RUSTFLAGS",
 ];
 
@@ -58,12 +62,15 @@ fn build_into(
     Ok(target_dir.join(target).join("release"))
 }
 
+/// What cargo puts into a target directory: the first only if it has made the directory itself.
+const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
+
 /// The target directory of the program that runs.
 fn target_dir() -> Result<PathBuf> {
     // It is in `<target directory>/<profile>/deps`, or one further up.
     let program = env::current_exe().context("a program has a place")?;
     let directory = program
         .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").exists());
+        .find(|directory| MARKS.iter().any(|name| directory.join(name).exists()));
     Ok(directory.context("no target directory")?.to_path_buf())
 }

@@ -4,7 +4,7 @@
 #![cfg(not(target_family = "wasm"))]
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::{fs, process};
 use wasm_tests::{modules, wasi::Wasi};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Module, Store};
@@ -22,8 +22,11 @@ fn module(target: &str) -> PathBuf {
 
 /// An empty directory of this test's own.
 fn directory(name: &str) -> PathBuf {
-    let directory = env::temp_dir().join(format!("pageslab-{name}-{}", process::id()));
-    let _ = fs::remove_dir_all(&directory);
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let directory = parent.join(format!("{name}-{}", process::id()));
+    if directory.exists() {
+        fs::remove_dir_all(&directory).expect("what an earlier run has left can be removed");
+    }
     fs::create_dir_all(&directory).expect("there is room for temporary files");
     directory
 }

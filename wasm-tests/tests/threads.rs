@@ -1,31 +1,41 @@
 //! A guest whose threads share pageslab's heap (`wasm-tests/guests/threads`), in a host that has the threads: each is an
 //! instance of the same module on the same memory, by the proposal [wasi-threads].
 //!
+//! That threads wait for each other is no matter of luck: the host stops the one that has the heap, at a look of its engine,
+//! until the others wait.
+//!
 //! [wasi-threads]: https://github.com/WebAssembly/wasi-threads
 
 use anyhow::{Context as _, Result};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 use wasm_tests::modules;
 use wasmtime::{
-    Caller, Config, Engine, ExternType, Linker, Module, SharedMemory, Store, WasmParams,
+    AsContextMut as _, Caller, Config, Engine, ExternType, Linker, Module, SharedMemory, Store,
+    StoreContextMut, UpdateDeadline, WasmParams,
 };
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
-/// A guest that runs for longer is stuck.
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// A guest that runs for longer is stuck: it takes some seconds, or a minute under load.
+const TIMEOUT: Duration = Duration::from_secs(1200);
+
+/// Epochs until the host has a look, where it is to have none.
+const NEVER: u64 = u64::MAX / 2;
 
 /// The guest's module, built once.
 static MODULE: LazyLock<Module> = LazyLock::new(|| {
     let modules = modules::build(&["guest-threads"], "wasm32-wasip1-threads")
         .expect("the guest compiles for wasm32-wasip1-threads");
-    let engine = Engine::new(Config::new().wasm_threads(true).shared_memory(true))
-        .expect("the host has threads");
+    let mut config = Config::new();
+    config.wasm_threads(true).shared_memory(true);
+    // By which the host has a look, of the threads that it looks at.
+    config.epoch_interruption(true);
+    let engine = Engine::new(&config).expect("the host has threads");
     Module::from_file(&engine, modules.join("guest-threads.wasm")).expect("a valid module")
 });
 
@@ -43,6 +53,17 @@ struct Process {
 struct Host {
     wasi: WasiP1Ctx,
     process: Arc<Process>,
+    /// What it sees of other threads while this one is looked at.
+    others: Option<Others>,
+}
+
+/// Threads that take turns: see `held.rs` of the guest. Words are addresses of `u32`.
+#[derive(Clone, Copy)]
+struct Others {
+    turns: u32,
+    ends: u32,
+    waits: u32,
+    count: u32,
 }
 
 impl Process {
@@ -56,6 +77,22 @@ impl Process {
         p1::add_to_linker_sync(&mut linker, |host: &mut Host| &mut host.wasi)?;
         linker.func_wrap("wasi", "thread-spawn", |caller: Caller<Host>, argument| {
             caller.data().process.spawn(argument)
+        })?;
+        linker.func_wrap(
+            "host",
+            "look_on",
+            |mut caller: Caller<Host>, turns, ends, waits, count| {
+                caller.data_mut().others = Some(Others {
+                    turns,
+                    ends,
+                    waits,
+                    count,
+                });
+                caller.as_context_mut().set_epoch_deadline(0);
+            },
+        )?;
+        linker.func_wrap("host", "look_away", |mut caller: Caller<Host>| {
+            caller.as_context_mut().set_epoch_deadline(NEVER);
         })?;
         let memory = MODULE.imports().find_map(|import| match import.ty() {
             ExternType::Memory(memory) => Some(memory),
@@ -103,14 +140,43 @@ impl Process {
         let host = Host {
             wasi: wasi.build_p1(),
             process: Arc::clone(self),
+            others: None,
         };
         let mut store = Store::new(MODULE.engine(), host);
+        store.set_epoch_deadline(NEVER);
+        store.epoch_deadline_callback(look);
         let mut linker = self.linker.clone();
         linker.define(&store, "env", "memory", self.memory.clone())?;
         let instance = linker.instantiate(&mut store, &MODULE)?;
         let function = instance.get_typed_func(&mut store, name)?;
         Ok(function.call(&mut store, arguments)?)
     }
+}
+
+/// Gives the other threads turns while this one is stopped: one, or if that has to wait, one to each.
+fn look(context: StoreContextMut<Host>) -> wasmtime::Result<UpdateDeadline> {
+    let host = context.data();
+    let others = host.others.expect("the guest has asked for it");
+    let word = |address: u32| {
+        let cells = &host.process.memory.data()[address as usize..][..4];
+        // SAFETY: the guest has an aligned word there that is only used as an atomic one, and its memory does not move.
+        unsafe { AtomicU32::from_ptr(cells.as_ptr().cast_mut().cast()) }
+    };
+    let read = |address| word(address).load(Ordering::SeqCst);
+    for _ in 0..others.count {
+        let (ends, waits) = (read(others.ends), read(others.waits));
+        word(others.turns).fetch_add(1, Ordering::SeqCst);
+        loop {
+            if read(others.ends) != ends {
+                return Ok(UpdateDeadline::Continue(0));
+            }
+            if read(others.waits) != waits {
+                break;
+            }
+            thread::yield_now();
+        }
+    }
+    Ok(UpdateDeadline::Continue(NEVER))
 }
 
 /// Runs the guest to its end, and returns how often a thread waited for the heap.
@@ -149,13 +215,20 @@ fn threads_free_what_others_have_allocated() -> Result<()> {
     Ok(())
 }
 
-/// Without the lock, nobody would wait. In a single run nobody may have to, if one thread sleeps for most of it.
 #[test]
-fn threads_wait_for_each_other_and_go_on() -> Result<()> {
-    let mut waits = 0;
+fn threads_want_the_heap_at_once_while_one_has_it_for_long() -> Result<()> {
     for (threads, seed) in [(1, 1), (2, 2), (4, 3), (8, 4), (32, 5)] {
-        waits += run("crowd", threads, seed, 40_000 / threads)?;
+        run("crowd", threads, seed, 40_000 / threads)?;
     }
-    assert!(waits > 0, "no thread ever waited");
+    Ok(())
+}
+
+/// Without the lock nobody would wait.
+#[test]
+fn threads_wait_for_the_one_that_has_the_heap_and_go_on() -> Result<()> {
+    for others in [1, 2, 8] {
+        let waits = run("held", others, 0, 0)?;
+        assert!(waits >= others, "of {others} threads, {waits} had to wait");
+    }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! An [`Explorer`] does a depth-first search: at each node it repeats the operations that lead there on an empty heap, tries
 //! each operation that is possible next, and checks after it that the result is the one expected, that blocks are disjoint
 //! and keep their bytes, and that all invariants of the heap hold. Needs pageslab built with
-//! `--cfg pageslab_geometry="tiny"`, as `cargo xtask exhaustive` does.
+//! `--cfg pageslab_geometry="tiny"`, as `cargo xtask test exhaustive` does.
 
 mod memory;
 mod state;

@@ -51,6 +51,9 @@ pub fn check<L: Lock>(how: Check) {
     let counted = interleavings.clone();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = how.preemptions;
+    // Which the environment may have set.
+    builder.max_duration = None;
+    builder.max_permutations = None;
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         run::<L>(how);

@@ -28,6 +28,10 @@ struct Cli {
     #[arg(value_parser = clap::value_parser!(u32).range(..=65536))]
     max_memory_pages: Option<u32>,
 
+    /// Give the guest the same random numbers each time
+    #[arg(long, env = "WASM_DETERMINISTIC")]
+    deterministic: bool,
+
     /// Count fuel, and write a line of JSON for each run to stderr; then exit with 0 whatever the
     /// guest did, since the lines tell it
     #[arg(long)]
@@ -116,6 +120,7 @@ impl Cli {
             dirs: self.dir.clone(),
             max_memory_pages: self.max_memory_pages,
             count_fuel: self.metrics,
+            is_deterministic: self.deterministic,
         }
     }
 

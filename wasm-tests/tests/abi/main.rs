@@ -5,4 +5,3 @@ mod examples;
 mod plugin;
 mod right;
 mod rubbish;
-mod surrealism;

@@ -3,6 +3,8 @@
 //! It panics on the first thing that is wrong, and writes how often a thread had to wait for the heap.
 
 mod block;
+#[cfg(target_os = "wasi")]
+mod held;
 /// That of the guest with collections, which as a library would bring its own global allocator.
 #[path = "../../collections/src/random.rs"]
 #[allow(dead_code, reason = "threads pick nothing")]
@@ -22,7 +24,11 @@ fn main() {
         panic!("scenario, threads, seed and steps, not {arguments:?}");
     };
     let number = |text: &str| text.parse().expect("a number");
-    let scenario = scenarios::named(scenario);
+    let scenario = match &**scenario {
+        #[cfg(target_os = "wasi")]
+        "held" => held::held,
+        name => scenarios::named(name),
+    };
 
     let live = ALLOCATOR.live();
     scenario(number(threads), number(seed) as u64, number(steps));

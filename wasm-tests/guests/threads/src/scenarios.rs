@@ -106,7 +106,7 @@ fn random_of(seed: u64, thread: usize) -> Random {
 }
 
 /// Starts all, and waits until each has ended, its thread-local values included.
-fn join<'scope>(threads: impl IntoIterator<Item = ScopedJoinHandle<'scope, ()>>) {
+pub fn join<'scope>(threads: impl IntoIterator<Item = ScopedJoinHandle<'scope, ()>>) {
     let threads: Vec<_> = threads.into_iter().collect();
     for thread in threads {
         thread.join().expect("a panic traps before");

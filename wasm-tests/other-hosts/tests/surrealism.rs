@@ -1,7 +1,13 @@
 //! SurrealDB's side: upstream's `Transfer` in the guest, and its `AsyncTransfer` on the host, across the exported pair.
 
-use crate::plugin::{module, open_wasi};
+#![cfg(not(target_family = "wasm"))]
+
+#[path = "../../tests/abi/plugin.rs"]
+#[allow(dead_code, reason = "one guest, and one ABI")]
+mod plugin;
+
 use async_trait::async_trait;
+use plugin::{module, open_wasi};
 use pollster::block_on;
 use std::sync::LazyLock;
 use surrealism_types::{
