@@ -1,14 +1,15 @@
-//! The benchmarks: builds the lab (`lab/host`), which builds its guests itself, and runs it. Criterion's are only
-//! run when asked for: they take one allocator after the other, and are for looking at one of them.
+//! The benchmarks: builds the lab (`lab/host`), which builds its guests itself, and runs it, in minutes or in full. What
+//! came out is the last that the terminal shows. Criterion's are only run when asked for: they take one allocator after the
+//! other, and are for looking at one of them.
 
 use crate::{setup, step};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::Path;
 use std::process::Command;
 
-/// Where the lab's output goes, and of it what the README shows.
-const OUTPUT: &str = "target/lab";
+/// What the lab writes, below cargo's target directory, and where of it is kept what the README shows.
+const OUTPUT: &str = "lab";
 const RESULTS: &str = "results.json";
 const REPORT: &str = "report.html";
 const CHART: &str = "chart.svg";
@@ -16,46 +17,47 @@ const FIGURES: &str = "docs/figures";
 
 #[derive(Args)]
 pub struct Options {
-    /// Fewer rounds, and without the whole programs, whose modules take long to build: minutes, and rougher figures
+    /// All that there is, whole programs among it: most of an hour, for figures to keep. Without it, it is minutes
     #[arg(long)]
-    quick: bool,
+    full: bool,
     /// Run criterion's benchmarks as well, in their quick mode, natively and on wasm32-wasip1
     #[arg(long)]
     criterion: bool,
     /// Print the tables as Markdown, as they stand in the README
     #[arg(long)]
     markdown: bool,
-    /// Keep results and chart in docs/figures, for the README
+    /// Keep results and chart in docs/figures, for the README; only with --full
     #[arg(long)]
     save: bool,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"])?;
+    ensure!(
+        options.full || !options.save,
+        "what --save keeps are the README's figures, which are of a full run: cargo xtask bench --full --save"
+    );
+    if let Some(mut add) = setup::targets(&["wasm32-wasip1", "wasm32-unknown-unknown"]) {
+        step::run("adding targets", &mut add).context(setup::NO_TARGETS)?;
+    }
     if options.criterion {
         criterion()?;
     }
     step::run(
-        "building the lab (the first time with wasmtime: about seven minutes on two cores)",
+        "building the lab (the first time with wasmtime: about five minutes on two cores)",
         &mut step::cargo(&["build", "--release", "--package", "lab"]),
     )?;
-    let output = step::root().join(OUTPUT);
-    std::fs::create_dir_all(&output).with_context(|| format!("cannot make {OUTPUT}"))?;
-    step::run("the lab", &mut lab(options))?;
-    let mut written = vec![
-        format!("{OUTPUT}/{RESULTS}"),
-        format!("{OUTPUT}/{REPORT}"),
-        format!("{OUTPUT}/{CHART}"),
-    ];
+    let output = step::target().join(OUTPUT);
+    std::fs::create_dir_all(&output)
+        .with_context(|| format!("cannot make {}", output.display()))?;
+    measure(options, &output)?;
     if options.save {
-        written.extend(save(&output)?);
+        save(&output)?;
     }
-    eprintln!("\n==> written: {}", written.join(", "));
     Ok(())
 }
 
 fn criterion() -> Result<()> {
-    setup::runner()?;
+    step::run("building the wasm runner", &mut setup::runner())?;
     let bench = || step::cargo(&["bench", "--bench", "allocators"]);
     step::run("criterion, native", bench().args(["--", "--quick"]))?;
     step::run(
@@ -64,32 +66,54 @@ fn criterion() -> Result<()> {
     )
 }
 
-/// The lab's command line. The paths in it are relative, so that the results name it as one would type it.
-fn lab(options: &Options) -> Command {
-    let mut command = Command::new(step::root().join("target/release/lab"));
-    command.current_dir(step::root());
-    command.args(["--json", &format!("{OUTPUT}/{RESULTS}")]);
-    command.args(["--html", &format!("{OUTPUT}/{REPORT}")]);
-    command.args(["--chart", &format!("{OUTPUT}/{CHART}")]);
-    if options.quick {
-        command.args(["--quick", "--no-programs"]);
-    }
-    if options.markdown {
-        command.arg("--markdown");
-    }
+/// Runs the lab. It tells the time of each of its stages itself, and ends with what came out: nothing is to follow.
+fn measure(options: &Options, output: &Path) -> Result<()> {
+    let called_as = called_as(options);
+    let mut command = Command::new(step::target().join("release/lab"));
     command
+        .current_dir(step::root())
+        .arg("--json")
+        .arg(output.join(RESULTS))
+        .arg("--html")
+        .arg(output.join(REPORT))
+        .arg("--chart")
+        .arg(output.join(CHART))
+        .args(["--called-as", &called_as]);
+    let chosen = [(options.full, "--full"), (options.markdown, "--markdown")];
+    for (_, flag) in chosen.iter().filter(|(is_chosen, _)| *is_chosen) {
+        command.arg(flag);
+    }
+    let kind = if options.full { "in full" } else { "quickly" };
+    eprintln!("\n==> measuring {kind}");
+    let status = command.status();
+    let status = status.with_context(|| format!("cannot run {}", step::words(&command)))?;
+    ensure!(
+        status.success(),
+        "measuring failed ({status}); what went wrong is above. To repeat it:\n    {called_as}"
+    );
+    Ok(())
 }
 
-/// Copies what the README shows. Returns where to.
-fn save(output: &Path) -> Result<Vec<String>> {
+/// The command that a person would type.
+fn called_as(options: &Options) -> String {
+    let flags = [
+        (options.full, " --full"),
+        (options.markdown, " --markdown"),
+        (options.save, " --save"),
+    ];
+    let chosen = flags.iter().filter(|(is_chosen, _)| *is_chosen);
+    let chosen: String = chosen.map(|(_, flag)| *flag).collect();
+    format!("cargo xtask bench{chosen}")
+}
+
+/// Copies what the README shows.
+fn save(output: &Path) -> Result<()> {
     let figures = step::root().join(FIGURES);
-    std::fs::create_dir_all(&figures).with_context(|| format!("cannot make {FIGURES}"))?;
-    let mut copies = Vec::new();
     for name in [RESULTS, CHART] {
-        let copy = format!("{FIGURES}/{name}");
-        std::fs::copy(output.join(name), step::root().join(&copy))
-            .with_context(|| format!("cannot write {copy}"))?;
-        copies.push(copy);
+        let copy = figures.join(name);
+        std::fs::copy(output.join(name), &copy)
+            .with_context(|| format!("cannot write {}", copy.display()))?;
+        eprintln!("kept: {FIGURES}/{name}");
     }
-    Ok(copies)
+    Ok(())
 }

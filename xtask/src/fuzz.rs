@@ -1,11 +1,17 @@
-//! Coverage-guided fuzzing: builds the targets of `fuzz/` and runs one after the other, from the seeds and from what was found
-//! before. Writes to target/fuzz only.
+//! Coverage-guided fuzzing: builds the targets of `fuzz/` and runs one after the other. Writes to target/fuzz only.
+//!
+//! `cargo xtask fuzz` runs each for some time, from the seeds and from what was found before. As a stage of the tests each runs
+//! a fixed number of inputs from the seeds alone, in the order that a fixed seed gives: the same inputs each time.
 
-use crate::{setup, step};
-use anyhow::{Context, Result, ensure};
+use crate::log::Log;
+use crate::outcome;
+use crate::step;
+use crate::tools;
+use crate::work::Work;
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The targets: the files in fuzz/fuzz_targets.
@@ -18,18 +24,16 @@ const TARGETS: [&str; 6] = [
     "c",
 ];
 
-const OUTPUT: &str = "target/fuzz";
-
 /// Long inputs from the beginning, and none that takes much longer than a millisecond.
 const LENGTHS: [&str; 2] = ["-len_control=0", "-max_len=500"];
 
-/// How long each target is run, unless told otherwise, in seconds.
-const SECONDS: u32 = 10;
+/// How many inputs a stage of the tests gives each target: some seconds of them.
+const INPUTS: u32 = 6_000;
 
 #[derive(Args)]
 pub struct Options {
     /// How long each target is run, in seconds
-    #[arg(long, default_value_t = SECONDS)]
+    #[arg(long, default_value_t = 10)]
     seconds: u32,
     /// Only this target
     #[arg(long, value_parser = TARGETS)]
@@ -42,57 +46,94 @@ pub struct Options {
     address: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            seconds: SECONDS,
-            target: None,
-            checked: false,
-            address: false,
-        }
+/// How far a target is run, and from where.
+#[derive(Clone, Copy)]
+enum Extent {
+    /// From the seeds and what was found before.
+    Seconds(u32),
+    /// From the seeds.
+    Inputs(u32),
+}
+
+/// As a command of its own: prints everything.
+pub fn run(options: &Options) -> Result<()> {
+    for tool in [tools::MIRI, tools::CXX] {
+        ensure!(tool.is_there(), "{}", tool.advice());
+    }
+    let mut log = Log::create(&step::target().join("xtask/fuzz.log"), true)?;
+    let mut work = Work::new(&mut log);
+    fuzz_targets(&mut work, options, Extent::Seconds(options.seconds))?;
+    match work.failures.first() {
+        Some(failure) => bail!("a target failed. To see it again:\n    {}", failure.again),
+        None => Ok(()),
     }
 }
 
-pub fn run(options: &Options) -> Result<()> {
-    if !setup::nightly() || !step::succeeds(Command::new("c++").arg("--version")) {
-        eprintln!(
-            "\n==> SKIPPED: fuzzing. It needs a C++ compiler and a nightly toolchain: rustup toolchain install nightly"
-        );
-        return Ok(());
-    }
-    step::install("cargo-fuzz", "fuzz")?;
+/// As a stage of the tests.
+pub fn stage(work: &mut Work) -> Result<()> {
+    let options = Options {
+        seconds: 0,
+        target: None,
+        checked: false,
+        address: false,
+    };
+    fuzz_targets(work, &options, Extent::Inputs(INPUTS))
+}
+
+fn fuzz_targets(work: &mut Work, options: &Options, extent: Extent) -> Result<()> {
+    work.install("cargo-fuzz", "0.13.2", "fuzz")?;
     // All at once, since they share all but their last crate.
-    step::run(
-        "building the fuzz targets",
-        fuzz("build", options).args(&options.target),
-    )?;
+    work.prepare(fuzz("build", options).args(&options.target))?;
     let is_asked = |name: &str| options.target.as_deref().is_none_or(|only| only == name);
     for target in TARGETS.into_iter().filter(|name| is_asked(name)) {
-        run_target(target, options)?;
+        run_target(work, target, options, extent)?;
     }
     Ok(())
 }
 
-fn run_target(target: &str, options: &Options) -> Result<()> {
-    let corpus = format!("{OUTPUT}/corpus/{target}");
-    let crash = format!("{OUTPUT}/crash-{target}");
+fn run_target(work: &mut Work, target: &str, options: &Options, extent: Extent) -> Result<()> {
+    let corpus = match extent {
+        Extent::Seconds(_) => output().join("corpus").join(target),
+        Extent::Inputs(_) => fresh(&output().join("stage").join(target))?,
+    };
     copy_seeds(target, &corpus)?;
-    let seconds = options.seconds;
-    let run = step::run(
-        &format!("fuzzing {target} for {seconds} s"),
-        fuzz("run", options)
-            .args([target, &corpus, "--"])
-            .args(LENGTHS)
-            .arg(format!("-max_total_time={seconds}"))
-            .arg(format!("-exact_artifact_path={crash}"))
-            .args(["-print_final_stats=1", "-verbosity=0"]),
-    );
-    run.with_context(|| {
-        let command = fuzz("run", options);
-        let arguments = command.get_args().map(|part| part.to_string_lossy());
-        let arguments = arguments.collect::<Vec<_>>().join(" ");
-        format!("{target} crashed. To see it again: cargo {arguments} {target} {crash}")
-    })
+    let crash = output().join(format!("crash-{target}"));
+    let mut run = fuzz("run", options);
+    run.arg(target)
+        .arg(&corpus)
+        .arg("--")
+        .args(LENGTHS)
+        .arg(match extent {
+            Extent::Seconds(seconds) => format!("-max_total_time={seconds}"),
+            Extent::Inputs(inputs) => format!("-runs={inputs}"),
+        })
+        .arg(format!("-exact_artifact_path={}", crash.display()))
+        .args(["-print_final_stats=1", "-verbosity=0"]);
+    if let Extent::Inputs(_) = extent {
+        // Of one input there is no end that a clock would see.
+        run.args(["-seed=1", "-timeout=0"]);
+    }
+    let ended = work.output(&mut run)?;
+    if ended.is_success {
+        work.counts.passed += 1;
+    } else {
+        let mut again = fuzz("run", options);
+        let again = step::words(again.arg(target).arg(&crash));
+        work.fail(target, again, outcome::end_of(&ended.text));
+    }
+    Ok(())
+}
+
+fn output() -> PathBuf {
+    step::target().join("fuzz")
+}
+
+/// An empty folder.
+fn fresh(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    Ok(folder.into())
 }
 
 /// A `cargo fuzz` command.
@@ -101,7 +142,8 @@ fn fuzz(command: &str, options: &Options) -> Command {
     let mut cargo = step::cargo(&["+nightly", "fuzz", command]);
     cargo
         .args(["--sanitizer", sanitizer])
-        .args(["--target-dir", &format!("{OUTPUT}/build")]);
+        .arg("--target-dir")
+        .arg(output().join("build"));
     if options.checked {
         cargo.args(["--features", "checked"]);
     }
@@ -109,11 +151,10 @@ fn fuzz(command: &str, options: &Options) -> Command {
 }
 
 /// Puts the seeds of a target among what was found before.
-fn copy_seeds(target: &str, corpus: &str) -> Result<()> {
+fn copy_seeds(target: &str, corpus: &Path) -> Result<()> {
     let seeds = step::root().join("fuzz/seeds").join(target);
-    let corpus = step::root().join(corpus);
-    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
-    let copied = copy_files(&seeds, &corpus)
+    fs::create_dir_all(corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+    let copied = copy_files(&seeds, corpus)
         .with_context(|| format!("cannot copy the seeds in {}", seeds.display()))?;
     ensure!(copied > 0, "there are no seeds in {}", seeds.display());
     Ok(())

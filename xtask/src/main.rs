@@ -1,18 +1,23 @@
-//! `cargo xtask test`, `cargo xtask suites` and `cargo xtask bench`: set up what is missing, then run all tests, other
-//! crates' tests with pageslab as their allocator, or all benchmarks with their report.
+//! `cargo xtask`: sets up what is missing, then runs pageslab's tests, or its benchmarks with their report.
 
 mod bench;
-mod exhaustive;
+mod flaky;
 mod fuzz;
+mod log;
 mod mutants;
+mod outcome;
 mod sanitize;
 mod setup;
+mod stages;
 mod step;
 mod suites;
 mod test;
+mod tools;
 mod unsafe_code;
+mod work;
 
 use clap::Parser;
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(
@@ -20,33 +25,32 @@ use clap::Parser;
     about = "Sets up what is missing, then tests or benchmarks pageslab"
 )]
 enum Command {
-    /// Run all tests: natively, under miri, on wasm32 under wasmtime, and in guests that a host drives
-    Test,
-    /// Run the tests of well-known crates from crates.io on wasm32 under wasmtime, with pageslab as their allocator
-    Suites,
-    /// Try every short sequence of operations on a heap of tiny geometry
-    Exhaustive,
-    /// Run the fuzz targets, from their seeds on
+    /// Run the tests: natively, on wasm32-wasip1 under wasmtime, guests that a host drives, and C; with --all everything
+    Test(test::Options),
+    /// Run the tests many times: on one core, on all, under load, and in random order
+    Flaky(flaky::Options),
+    /// Run the fuzz targets for some time, from their seeds on
     Fuzz(fuzz::Options),
     /// Change the code in one place at a time, and find the changes that no test notices
     Mutants(mutants::Options),
-    /// Run the native tests under the address sanitizer, and those with threads under the thread sanitizer
-    Sanitize,
-    /// Count the unsafe code, and find what of it is not justified
-    Unsafe,
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::Test => test::run(),
-        Command::Suites => suites::run(),
-        Command::Exhaustive => exhaustive::run(),
+fn main() -> ExitCode {
+    let ended = match Command::parse() {
+        Command::Test(options) => test::run(&options),
+        Command::Flaky(options) => flaky::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants(options) => mutants::run(&options),
-        Command::Sanitize => sanitize::run(),
-        Command::Unsafe => unsafe_code::run(),
         Command::Bench(options) => bench::run(&options),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With `{:?}` there would be a backtrace of this program, which helps nobody.
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -76,7 +76,9 @@ const PASSES: [Pass; 4] = [
 const CODES: [i32; 3] = [0, 2, 3];
 
 pub fn run(options: &Options) -> Result<()> {
-    step::install("cargo-mutants", "mutants")?;
+    if let Some(mut install) = step::installation("cargo-mutants", "27.1.0", "mutants") {
+        step::run("installing cargo-mutants", &mut install)?;
+    }
     let mut code = Some(0);
     for (number, pass) in PASSES.iter().enumerate() {
         let mut mutants = step::cargo(&["mutants", "--package", "pageslab", "--no-shuffle"]);
@@ -105,7 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
         );
     }
     ensure!(
-        code == Some(0),
+        matches!(code, Some(0 | 3)),
         "those in {OUTPUT}/mutants.out/missed.txt survived all passes"
     );
     Ok(())

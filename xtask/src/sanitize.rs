@@ -13,7 +13,8 @@
 //! blocks alike: where the lock orders too little, that a block is freed in one thread and handed out in another is such a
 //! pair. It sees only the interleavings that happen; all those of a few threads are for `checks/lock`.
 
-use crate::{setup, step};
+use crate::step;
+use crate::work::Work;
 use anyhow::{Result, ensure};
 use std::process::Command;
 
@@ -23,26 +24,16 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The tests with threads.
 const THREADED: [&str; 2] = ["global", "threads"];
 
-pub fn run() -> Result<()> {
+pub fn run(work: &mut Work) -> Result<()> {
     ensure!(
         cfg!(all(target_arch = "x86_64", target_os = "linux")),
         "the sanitizers are used on {TARGET} only"
     );
-    ensure!(
-        setup::miri(),
-        "the sanitizers need a nightly toolchain and std's source: rustup toolchain install nightly --component miri,rust-src"
-    );
     for features in ["allocator-api2", "allocator-api2,checked"] {
-        step::run(
-            &format!("tests with {features} under the address sanitizer"),
-            tests("address", features).args(["--lib", "--tests"]),
-        )?;
+        work.tests(tests("address", features).args(["--lib", "--tests"]))?;
         let threaded = THREADED.iter().flat_map(|test| ["--test", test]);
-        step::run(
-            &format!("tests of threads with {features} under the thread sanitizer"),
-            // It must see std's atomics, too.
-            tests("thread", features).arg("-Zbuild-std").args(threaded),
-        )?;
+        // It must see std's atomics, too.
+        work.tests(tests("thread", features).arg("-Zbuild-std").args(threaded))?;
     }
     Ok(())
 }
@@ -53,7 +44,8 @@ fn tests(sanitizer: &str, features: &str) -> Command {
     cargo
         .args(["--target", TARGET])
         .args(["--config", "profile.dev.package.pageslab.opt-level=1"])
-        .args(["--target-dir", &format!("target/sanitize/{sanitizer}")])
+        .arg("--target-dir")
+        .arg(step::target().join("sanitize").join(sanitizer))
         // Parts that were compiled before do not always link with new ones.
         .env("CARGO_INCREMENTAL", "0")
         .env(

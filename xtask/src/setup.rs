@@ -1,33 +1,23 @@
-//! What has to be there first: std for the targets, a nightly toolchain with miri and the sources of std, and the runner.
+//! What has to be there first: std for the targets, and a nightly toolchain with Miri and the sources of std.
 
 use crate::step;
-use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Adds those of the targets that the toolchain lacks.
-pub fn targets(names: &[&str]) -> Result<()> {
-    let missing: Vec<_> = names
-        .iter()
-        .copied()
-        .filter(|name| !has_target(name))
-        .collect();
+/// The command that adds those of the targets that the toolchain lacks, if it lacks any.
+pub fn targets(names: &[&str]) -> Option<Command> {
+    let missing: Vec<_> = names.iter().filter(|name| !has_target(name)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return None;
     }
-    let mut command = Command::new("rustup");
-    command
-        .args(["target", "add"])
-        .args(&missing)
-        .current_dir(step::root());
-    if let Err(error) = step::run(&format!("adding {}", missing.join(" and ")), &mut command) {
-        bail!(
-            "the Rust targets {0} are missing and rustup did not add them ({error}).\n\
-             Install rustup (https://rustup.rs) and run `rustup target add {0}`, or install your distribution's std for these targets.",
-            missing.join(" ")
-        );
-    }
-    Ok(())
+    let mut add = Command::new("rustup");
+    add.args(["target", "add"]).args(missing);
+    add.current_dir(step::root());
+    Some(add)
 }
+
+/// What to do where that fails.
+pub const NO_TARGETS: &str = "Rust's std for some targets is missing, and rustup did not add it. \
+    Install rustup (https://rustup.rs), or your distribution's std for these targets.";
 
 /// Whether std for this target is installed, by rustup or otherwise.
 fn has_target(name: &str) -> bool {
@@ -42,36 +32,38 @@ fn has_target(name: &str) -> bool {
 }
 
 /// Whether there is a nightly toolchain.
-pub fn nightly() -> bool {
+fn nightly() -> bool {
     step::succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"]))
 }
 
-/// Whether there is one with miri, which is added if only the component is missing.
+/// Whether there is one with Miri and the sources of std, which are added if only these are missing.
 pub fn miri() -> bool {
-    let quiet = |arguments: &[&str]| step::succeeds(Command::new("rustup").args(arguments));
+    let components = ["miri", "rust-src", "--toolchain", "nightly"];
+    let add = ["component", "add"].iter().chain(&components);
     nightly()
-        && (quiet(&["run", "nightly", "cargo", "miri", "--version"])
-            || quiet(&[
-                "component",
-                "add",
-                "miri",
-                "rust-src",
-                "--toolchain",
-                "nightly",
-            ]))
+        && (has_components()
+            || step::succeeds(Command::new("rustup").args(add)) && has_components())
 }
 
-/// Builds the runner for wasm32-wasip1 executables.
-pub fn runner() -> Result<()> {
-    step::run(
-        "building the wasm runner (the first time with wasmtime: about seven minutes on two cores)",
-        &mut step::cargo(&[
-            "build",
-            "--release",
-            "--package",
-            "wasm-tests",
-            "--bin",
-            "wasm-runner",
-        ]),
-    )
+fn has_components() -> bool {
+    let list = Command::new("rustup")
+        .args(["component", "list", "--installed", "--toolchain", "nightly"])
+        .output();
+    list.is_ok_and(|list| {
+        let names = String::from_utf8_lossy(&list.stdout);
+        let has = |component| names.lines().any(|name: &str| name.starts_with(component));
+        has("miri") && has("rust-src")
+    })
+}
+
+/// The command that builds the runner for wasm32-wasip1 executables.
+pub fn runner() -> Command {
+    step::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "wasm-tests",
+        "--bin",
+        "wasm-runner",
+    ])
 }

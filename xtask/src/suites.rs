@@ -8,13 +8,14 @@
 //!
 //! What cannot be is left out by name, with a reason that holds for any allocator.
 
-use crate::{setup, step};
+use crate::log::Output;
+use crate::outcome;
+use crate::step;
+use crate::work::Work;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Instant;
 
 /// A name, and why it is left out.
 type LeftOut = (&'static str, &'static str);
@@ -135,11 +136,11 @@ struct Counts {
     failed: usize,
 }
 
-pub fn run() -> Result<()> {
-    setup::targets(&["wasm32-wasip1"])?;
-    setup::runner()?;
-    let folder = target().join("suites");
-    prepare(&folder)?;
+pub fn run(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-wasip1"])?;
+    work.runner()?;
+    let folder = step::target().join("suites");
+    prepare(work, &folder)?;
     let mut rows = vec![row(
         "crate",
         "version",
@@ -147,41 +148,25 @@ pub fn run() -> Result<()> {
     )];
     let mut total = Counts::default();
     for suite in SUITES {
-        let start = Instant::now();
-        eprintln!("\n==> the tests of {}, with pageslab", suite.name);
-        let counts = suite.run(&folder)?;
-        eprintln!("    {:.0} s", start.elapsed().as_secs_f64());
+        let counts = suite.run(work, &folder)?;
         rows.push(row(suite.name, suite.version, counts.columns()));
         total.add(&counts);
     }
     rows.push(row("total", "", total.columns()));
-    println!("\n{}", rows.join("\n"));
-    ensure!(
-        total.failed == 0,
-        "{} failed; the output is above",
-        total.failed
-    );
-    Ok(())
-}
-
-/// Cargo's target directory of this repository.
-fn target() -> PathBuf {
-    let set = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
-    step::root().join(set)
+    work.note(&format!("\n{}", rows.join("\n")))
 }
 
 /// Fetches and changes the crates. Once, until what is to be done is no longer what was done: cargo then has little to build
 /// the next time, and nothing to fetch.
-fn prepare(folder: &Path) -> Result<()> {
+fn prepare(work: &mut Work, folder: &Path) -> Result<()> {
     let plan = format!("{} {ALLOCATOR} {SUITES:#?}", step::root().display());
     let done = folder.join("done");
     if fs::read_to_string(&done).is_ok_and(|done| done == plan) {
         return Ok(());
     }
-    eprintln!("\n==> fetching the crates whose tests are to run");
     // Cargo would leave what is there, changed already, as it is.
     let _ = fs::remove_dir_all(folder.join("source"));
-    fetch(folder)?;
+    fetch(work, folder)?;
     for suite in SUITES {
         suite
             .change(&suite.source(folder))
@@ -192,7 +177,7 @@ fn prepare(folder: &Path) -> Result<()> {
 }
 
 /// Has cargo put the crates' sources, from crates.io or what is configured in its place, into `source`.
-fn fetch(folder: &Path) -> Result<()> {
+fn fetch(work: &mut Work, folder: &Path) -> Result<()> {
     let mut manifest = String::from(
         "[package]\nname = \"suites\"\nedition = \"2024\"\n\n[lib]\npath = \"lib.rs\"\n\n[workspace]\n\n[dependencies]\n",
     );
@@ -203,13 +188,10 @@ fn fetch(folder: &Path) -> Result<()> {
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::write(folder.join("lib.rs"), "")?;
     let mut vendor = step::cargo(&["vendor", "--versioned-dirs", "--respect-source-config"]);
-    let output = output(vendor.arg("source").current_dir(folder))?;
-    ensure!(
-        output.status.success(),
-        "{}\ncargo could not fetch the crates whose tests are to run. They come from crates.io, or the registry that cargo is \
+    work.prepare(vendor.arg("source").current_dir(folder)).context(
+        "cargo could not fetch the crates whose tests are to run. They come from crates.io, or the registry that cargo is \
          configured to use instead: the first time this needs the network.",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    )?;
     Ok(())
 }
 
@@ -234,7 +216,10 @@ impl Suite {
             ensure!(tables.len() < before, "its manifest has no [{start}");
         }
         let pageslab = format!("dependencies.pageslab]\npath = {:?}\n", step::root());
-        tables.extend([&*pageslab, "workspace]\n"]);
+        // Of pageslab's optional dependencies nothing is resolved that changes from day to day.
+        let stand_in = step::root().join("fuzz/surrealism-types");
+        let patch = format!("patch.crates-io.surrealism-types]\npath = {stand_in:?}\n");
+        tables.extend([&*pageslab, &*patch, "workspace]\n"]);
         fs::write(path, tables.join("\n["))?;
 
         let path = source.join("src/lib.rs");
@@ -244,7 +229,7 @@ impl Suite {
     }
 
     /// Builds and runs the tests.
-    fn run(&self, folder: &Path) -> Result<Counts> {
+    fn run(&self, work: &mut Work, folder: &Path) -> Result<Counts> {
         let source = self.source(folder);
         let mut tests = step::cargo(&["test", "--tests", "--no-fail-fast"]);
         tests
@@ -254,23 +239,17 @@ impl Suite {
             .args(self.tests.iter().flat_map(|(name, _)| ["--skip", name]))
             .current_dir(&source)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env(
-                "CARGO_TARGET_WASM32_WASIP1_RUNNER",
-                target().join("release/wasm-runner"),
-            );
-        let output = output(&mut tests)?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let counts = Counts::of(&stdout, &stderr);
-        if !output.status.success() || counts.failed > 0 {
-            eprintln!("{stdout}\n{stderr}");
-        }
+            // Some seed their random inputs by it.
+            .env("WASM_DETERMINISTIC", "true");
+        let output = work.output(&mut tests)?;
+        work.judge(&tests, &output);
+        let counts = Counts::of(&output);
         ensure!(
-            counts.passed > 0 && output.status.success() == (counts.failed == 0),
-            "{}'s tests did not run: {:?} failed ({}); its output is above",
-            self.name,
-            tests,
-            output.status
+            counts.executables > 0
+                && counts.passed > 0
+                && output.is_success == (counts.failed == 0),
+            "the tests of {} did not run",
+            self.name
         );
         ensure!(
             counts.failed > 0 || counts.skipped == self.tests.len(),
@@ -279,7 +258,7 @@ impl Suite {
             counts.skipped,
             self.tests.len()
         );
-        for executable in executables(&stderr) {
+        for executable in executables(&output.text) {
             let code = fs::read(source.join(executable))?;
             ensure!(
                 code.windows(SYMBOL.len()).any(|name| name == SYMBOL),
@@ -291,8 +270,8 @@ impl Suite {
 }
 
 /// The test executables that cargo said it runs.
-fn executables(stderr: &str) -> impl Iterator<Item = &str> {
-    stderr.lines().filter_map(|line| {
+fn executables(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
         let (_, path) = line
             .trim_start()
             .strip_prefix("Running ")?
@@ -302,26 +281,18 @@ fn executables(stderr: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Counts {
-    /// From the lines of cargo on stderr, and of the executables on stdout.
-    fn of(stdout: &str, stderr: &str) -> Self {
+    fn of(output: &Output) -> Self {
         let mut counts = Self {
-            executables: executables(stderr).count(),
+            executables: executables(&output.text).count(),
             ..Self::default()
         };
         let mut ended = 0;
-        for summary in stdout
-            .lines()
-            .filter_map(|line| line.strip_prefix("test result: "))
-        {
-            let number = |what: &str| {
-                let (before, _) = summary.split_once(what)?;
-                before.trim_end().rsplit(' ').next()?.parse().ok()
-            };
+        for summary in outcome::results(&output.text) {
             ended += 1;
-            counts.passed += number("passed").unwrap_or(0);
-            counts.ignored += number("ignored").unwrap_or(0);
-            counts.skipped += number("filtered out").unwrap_or(0);
-            counts.failed += number("failed").unwrap_or(0);
+            counts.passed += outcome::number(summary, "passed");
+            counts.ignored += outcome::number(summary, "ignored");
+            counts.skipped += outcome::number(summary, "filtered out");
+            counts.failed += outcome::number(summary, "failed");
         }
         counts.failed += counts.executables.saturating_sub(ended);
         counts
@@ -350,10 +321,4 @@ impl Counts {
 fn row(name: &str, version: &str, columns: [impl Display; 5]) -> String {
     let columns = columns.map(|column| format!("{column:>12}"));
     format!("{name:<12}{version:>12}{}", columns.concat())
-}
-
-fn output(command: &mut Command) -> Result<Output> {
-    command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))
 }

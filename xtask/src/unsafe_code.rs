@@ -1,4 +1,4 @@
-//! `cargo xtask unsafe`: counts the unsafe code of what a guest gets, and finds what of it is not justified.
+//! The stage `unsafe` of the tests: counts the unsafe code of what a guest gets, and finds what of it is not justified.
 //!
 //! It reads tokens, and not a syntax tree, which ends at macros: what follows `unsafe` says what it is, in a macro as
 //! elsewhere. A block or an impl needs a line `// SAFETY:` among the comments right above it or above its statement; a
@@ -6,6 +6,7 @@
 //! have as it is. Only reads.
 
 use crate::step;
+use crate::work::Work;
 use anyhow::{Context, Result, ensure};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::fs;
@@ -58,11 +59,13 @@ struct Place {
     is_of_trait: bool,
 }
 
-pub fn run() -> Result<()> {
-    examine(&step::root())
+pub fn run(work: &mut Work) -> Result<()> {
+    let table = examine(&step::root())?;
+    work.note(&table)
 }
 
-fn examine(root: &Path) -> Result<()> {
+/// Returns the table.
+fn examine(root: &Path) -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES {
         list(&root.join(source), &mut files)?;
@@ -79,14 +82,13 @@ fn examine(root: &Path) -> Result<()> {
         rows.push((name, counts(&uses)));
     }
     let table = table(&rows);
-    println!("{table}");
     ensure!(unjustified.is_empty(), "{}", unjustified.join("\n"));
     let page = fs::read_to_string(root.join(PAGE)).with_context(|| PAGE)?;
     ensure!(
         page.contains(&table),
-        "{PAGE} has another table than this one: justify there what is new, and put this one in its place"
+        "{PAGE} has another table than this one: justify there what is new, and put this one in its place:\n{table}"
     );
-    Ok(())
+    Ok(table)
 }
 
 /// The Rust files in a folder.

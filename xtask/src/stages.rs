@@ -1,0 +1,471 @@
+//! The stages of the tests: what each runs, what it needs, and how long it usually takes.
+//!
+//! `cargo xtask test` runs those that say whether pageslab works; `--all` runs the rest as well.
+
+use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC};
+use crate::work::Work;
+use crate::{fuzz, sanitize, step, suites, unsafe_code};
+use anyhow::Result;
+
+pub struct Stage {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Whether it is run without `--all`.
+    pub is_default: bool,
+    /// Whether all that it builds goes into target directories of its own, so that it can run beside stages of which that is not
+    /// true.
+    pub is_apart: bool,
+    /// Whether `cargo xtask flaky` repeats it: all of it is `cargo test`.
+    pub is_repeated: bool,
+    /// The usual time in seconds on two cores: with all built, and with nothing built but by the stages before it.
+    pub usual_time: [u32; 2],
+    /// What it cannot do without.
+    pub needs: &'static [Tool],
+    /// Without what it leaves tests out.
+    pub uses: &'static [Tool],
+    pub work: fn(&mut Work) -> Result<()>,
+}
+
+/// In the order in which they run.
+pub const STAGES: &[Stage] = &[
+    Stage {
+        name: "native",
+        about: "the crate's tests and examples, natively",
+        is_default: true,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: native,
+    },
+    Stage {
+        name: "wasip1",
+        about: "the same on wasm32-wasip1 under wasmtime",
+        is_default: true,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: wasip1,
+    },
+    Stage {
+        name: "guests",
+        about: "guests and their ABIs, driven by a host",
+        is_default: true,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: guests,
+    },
+    Stage {
+        name: "c",
+        about: "malloc, free and their family, in C and C++ guests and natively",
+        is_default: true,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[WASM_CC, CC],
+        work: c,
+    },
+    Stage {
+        name: "checked",
+        about: "checked mode, natively and on wasm32-wasip1",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: checked,
+    },
+    Stage {
+        name: "zero-on-free",
+        about: "freed bytes are zeros, natively and on wasm32-wasip1",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: zero_on_free,
+    },
+    Stage {
+        name: "faults",
+        about: "guests that are stopped, refused memory or overwritten",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: faults,
+    },
+    Stage {
+        name: "components",
+        about: "components and commands for wasm32-wasip2",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: components,
+    },
+    Stage {
+        name: "threads",
+        about: "threads that share the heap, on wasm32-wasip1-threads",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: threads,
+    },
+    Stage {
+        name: "other-hosts",
+        about: "wasm-bindgen in Node and in a browser, SurrealDB's Transfer, wasmi",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[NODE, CHROMIUM],
+        work: other_hosts,
+    },
+    Stage {
+        name: "suites",
+        about: "the tests of well-known crates, with pageslab as their allocator",
+        is_default: false,
+        is_apart: true,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: suites::run,
+    },
+    Stage {
+        name: "exhaustive",
+        about: "every short sequence of operations, over a tiny geometry",
+        is_default: false,
+        is_apart: true,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: exhaustive,
+    },
+    Stage {
+        name: "lock",
+        about: "the lock in every interleaving of a few threads",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: lock,
+    },
+    Stage {
+        name: "fuzz",
+        about: "each fuzz target, a fixed number of inputs from its seeds on",
+        is_default: false,
+        is_apart: true,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[MIRI, CXX],
+        uses: &[],
+        work: fuzz::stage,
+    },
+    Stage {
+        name: "miri",
+        about: "unit tests and the controller's, under Miri",
+        is_default: false,
+        is_apart: true,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[MIRI],
+        uses: &[],
+        work: miri,
+    },
+    Stage {
+        name: "sanitizers",
+        about: "native tests under the address sanitizer, threads under the thread sanitizer",
+        is_default: false,
+        is_apart: true,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[MIRI],
+        uses: &[],
+        work: sanitize::run,
+    },
+    Stage {
+        name: "targets",
+        about: "compiling for Windows, macOS and wasm32-unknown-unknown with atomics",
+        is_default: false,
+        is_apart: false,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[MIRI],
+        uses: &[],
+        work: targets,
+    },
+    Stage {
+        name: "unsafe",
+        about: "unsafe code: how much there is, and whether each use is justified",
+        is_default: false,
+        is_apart: false,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: unsafe_code::run,
+    },
+    Stage {
+        name: "tools",
+        about: "the tests of the lab and of this tool",
+        is_default: false,
+        is_apart: false,
+        is_repeated: true,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: tools,
+    },
+    Stage {
+        name: "lint",
+        about: "rustfmt and clippy, for each target and mode",
+        is_default: false,
+        is_apart: false,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: lint,
+    },
+    Stage {
+        name: "docs",
+        about: "the documentation, without a warning",
+        is_default: false,
+        is_apart: false,
+        is_repeated: false,
+        usual_time: [0, 0],
+        needs: &[],
+        uses: &[],
+        work: docs,
+    },
+];
+
+/// The features under test. `surrealism` is tested in guests, which need more.
+const FEATURES: &str = "allocator-api2";
+
+const WASIP1: [&str; 2] = ["--target", "wasm32-wasip1"];
+
+/// Linear memory for the tests that fill it, in pages: 256 MiB. The host then refuses `memory.grow` long before 4 GiB.
+const SMALL_MEMORY: &str = "4096";
+
+fn native(work: &mut Work) -> Result<()> {
+    work.test(&["--features", FEATURES])
+}
+
+fn wasip1(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-wasip1"])?;
+    work.runner()?;
+    work.tests(step::cargo(&["test", "--features", FEATURES]).args(WASIP1))?;
+    work.tests(
+        // With the features of the line above, so that nothing is built again.
+        step::cargo(&["test", "--features", FEATURES, "--test", "full_memory"])
+            .args(WASIP1)
+            .env("WASM_MAX_MEMORY_PAGES", SMALL_MEMORY),
+    )
+}
+
+fn guests(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
+    wasm_tests(work, &["guests", "abi"])
+}
+
+fn faults(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-unknown-unknown"])?;
+    wasm_tests(work, &["faults"])
+}
+
+fn components(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-wasip1", "wasm32-wasip2"])?;
+    wasm_tests(work, &["component", "command"])
+}
+
+fn threads(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-wasip1-threads"])?;
+    wasm_tests(work, &["threads"])
+}
+
+/// Some of the tests in which a host drives guests.
+fn wasm_tests(work: &mut Work, tests: &[&str]) -> Result<()> {
+    let mut cargo = step::cargo(&["test", "--release", "--package", "wasm-tests"]);
+    work.tests(cargo.args(tests.iter().flat_map(|test| ["--test", test])))
+}
+
+fn other_hosts(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
+    work.test(&["--release", "--package", "other-hosts"])
+}
+
+fn c(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-wasip1"])?;
+    work.runner()?;
+    work.test(&["--release", "--package", "pageslab-c"])
+}
+
+fn checked(work: &mut Work) -> Result<()> {
+    let native = [
+        "allocator_api",
+        "boundaries",
+        "checked",
+        "controller",
+        "exhaustion",
+        "global",
+        "misuse",
+        "misuse_handler",
+        "model",
+        "threads",
+    ];
+    mode(work, "checked", &native, &["checked", "global", "misuse"])
+}
+
+fn zero_on_free(work: &mut Work) -> Result<()> {
+    let native = ["controller", "misuse", "model", "threads", "zero_on_free"];
+    mode(work, "zero-on-free", &native, &["zero_on_free"])
+}
+
+/// The tests of a feature that changes what the allocator does: those that say whether it still does what it must, and on
+/// wasm32-wasip1 those of the mode's own, and of what may differ there.
+fn mode(work: &mut Work, mode: &str, native: &[&str], wasip1: &[&str]) -> Result<()> {
+    let features = format!("{FEATURES},{mode}");
+    let of = |tests: &[&str]| {
+        let mut cargo = step::cargo(&["test", "--features", &features, "--lib"]);
+        cargo.args(tests.iter().flat_map(|test| ["--test", test]));
+        cargo
+    };
+    work.tests(&mut of(native))?;
+    work.test(&["--features", &features, "--doc"])?;
+    work.targets(&["wasm32-wasip1"])?;
+    work.runner()?;
+    work.tests(of(wasip1).args(WASIP1))
+}
+
+/// In a target directory of its own, since everything is built with other flags.
+fn exhaustive(work: &mut Work) -> Result<()> {
+    work.tests(
+        step::cargo(&["test", "--release", "--package", "exhaustive-check"])
+            .args(["--test", "sequences"])
+            .env(
+                "RUSTFLAGS",
+                "--cfg pageslab_geometry=\"tiny\" -Cdebug-assertions",
+            )
+            .env("CARGO_TARGET_DIR", step::target().join("exhaustive")),
+    )
+}
+
+fn lock(work: &mut Work) -> Result<()> {
+    work.test(&["--release", "--package", "lock-check"])
+}
+
+/// The suite's other files take Miri many minutes each.
+fn miri(work: &mut Work) -> Result<()> {
+    let tests = ["+nightly", "miri", "test", "--lib", "--test", "controller"];
+    work.run(&mut step::cargo(&tests))
+}
+
+/// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.
+fn targets(work: &mut Work) -> Result<()> {
+    let systems = ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
+    work.targets(&systems)?;
+    for system in systems {
+        let check = ["check", "--package", "pageslab", "--features", FEATURES];
+        work.run(step::cargo(&check).args(["--target", system]))?;
+    }
+    let mut atomics = step::cargo(&["+nightly", "check", "--package", "pageslab"]);
+    atomics
+        .args(["--target", "wasm32-unknown-unknown"])
+        .arg("-Zbuild-std=core,alloc")
+        .env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            "-Ctarget-feature=+atomics",
+        );
+    work.run(&mut atomics)
+}
+
+/// What is compiled for guests, and for which target.
+const GUESTS: [(&str, &[&str]); 4] = [
+    (
+        "wasm32-unknown-unknown",
+        &[
+            "pageslab",
+            "guest-abi",
+            "guest-collections",
+            "guest-controller",
+            "example-alloc-free",
+            "example-bindgen",
+        ],
+    ),
+    (
+        "wasm32-wasip1",
+        &["pageslab-c", "guest-surrealism", "example-surrealism"],
+    ),
+    ("wasm32-wasip1-threads", &["pageslab", "guest-threads"]),
+    ("wasm32-wasip2", &["pageslab", "example-component"]),
+];
+
+fn lint(work: &mut Work) -> Result<()> {
+    work.targets(&GUESTS.map(|(target, _)| target))?;
+    work.run(&mut step::cargo(&["fmt", "--all", "--check"]))?;
+    let mut clippy = |arguments: &[&str]| {
+        let mut cargo = step::cargo(&["clippy"]);
+        work.run(cargo.args(arguments).args(["--", "-D", "warnings"]))
+    };
+    clippy(&["--workspace", "--all-targets"])?;
+    for mode in ["checked", "zero-on-free"] {
+        clippy(&["--all-targets", "--features", mode])?;
+    }
+    clippy(&[
+        "--all-targets",
+        "--features",
+        FEATURES,
+        "--target",
+        "wasm32-wasip1",
+    ])?;
+    for (target, packages) in GUESTS {
+        // Each alone, since together they would have each other's features.
+        for package in packages {
+            clippy(&["--package", package, "--target", target])?;
+        }
+    }
+    Ok(())
+}
+
+fn docs(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-unknown-unknown"])?;
+    let features = "allocator-api2,checked,surrealism";
+    for arguments in [
+        &["--features", features, "--document-private-items"][..],
+        &["--target", "wasm32-unknown-unknown"],
+        &["--package", "pageslab-c", "--package", "wasm-tests"],
+    ] {
+        let mut cargo = step::cargo(&["doc", "--no-deps"]);
+        cargo.env("RUSTDOCFLAGS", "-D warnings");
+        work.run(cargo.args(arguments))?;
+    }
+    Ok(())
+}
+
+fn tools(work: &mut Work) -> Result<()> {
+    let packages = ["lab", "lab-workloads", "xtask"];
+    let mut cargo = step::cargo(&["test", "--release"]);
+    work.tests(cargo.args(packages.iter().flat_map(|name| ["--package", name])))
+}

@@ -1,0 +1,98 @@
+//! Programs that no registry of cargo's has, that some tests need, and that a machine may lack: what each is for, and what
+//! installs it.
+
+use crate::{setup, step};
+use std::process::Command;
+
+/// A program, or a set of them.
+#[derive(Clone, Copy)]
+pub struct Tool {
+    pub name: &'static str,
+    /// What is not tested without it.
+    pub used_for: &'static str,
+    /// The command that installs it.
+    pub installation: &'static str,
+    is_there: fn() -> bool,
+}
+
+impl PartialEq for Tool {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+pub const MIRI: Tool = Tool {
+    name: "nightly Rust with Miri and std's source",
+    used_for: "undefined behaviour, sanitizers, fuzzing, and wasm32-unknown-unknown with atomics",
+    installation: "rustup toolchain install nightly --component miri,rust-src",
+    is_there: setup::miri,
+};
+
+pub const CXX: Tool = Tool {
+    name: "a C++ compiler, c++",
+    used_for: "building libFuzzer",
+    installation: "apt-get install g++",
+    is_there: || runs("c++"),
+};
+
+pub const CC: Tool = Tool {
+    name: "a C compiler, cc",
+    used_for: "C programs that run natively",
+    installation: "apt-get install gcc",
+    is_there: || runs("cc"),
+};
+
+pub const WASM_CC: Tool = Tool {
+    name: "a C compiler for wasm32-wasip1",
+    used_for: "C and C++ guests",
+    installation: "python3 -m pip install ziglang",
+    is_there: || lab_toolchain::wasi().is_ok(),
+};
+
+pub const NODE: Tool = Tool {
+    name: "Node 18 or newer",
+    used_for: "a guest with wasm-bindgen in Node",
+    installation: "apt-get install nodejs",
+    is_there: || {
+        // Older ones lack instructions that Rust's modules have.
+        let is_new = "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)";
+        let node = |name: &String| step::succeeds(Command::new(name).args(["-e", is_new]));
+        names("NODE", &["node"]).iter().any(node)
+    },
+};
+
+pub const CHROMIUM: Tool = Tool {
+    name: "Chromium",
+    used_for: "a guest with wasm-bindgen in a browser",
+    installation: "apt-get install chromium",
+    is_there: || {
+        let usual = ["chromium", "chromium-browser", "google-chrome"];
+        names("CHROME", &usual).iter().any(|name| runs(name))
+    },
+};
+
+impl Tool {
+    pub fn is_there(&self) -> bool {
+        (self.is_there)()
+    }
+
+    /// That it is missing, and what to do.
+    pub fn advice(&self) -> String {
+        format!(
+            "MISSING: {}, for {}\n         To install it: {}",
+            self.name, self.used_for, self.installation
+        )
+    }
+}
+
+/// The program that a variable names, or those that are usual.
+fn names(variable: &str, usual: &[&str]) -> Vec<String> {
+    match std::env::var(variable) {
+        Ok(name) => vec![name],
+        Err(_) => usual.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn runs(program: &str) -> bool {
+    step::succeeds(Command::new(program).arg("--version"))
+}
