@@ -8,7 +8,8 @@
 //! that the host adds; what of them is resident is known to the page, and taken off.
 
 use crate::guest::{Guest, Live, OS_PAGE, PLACE};
-use crate::plan::{Plan, reason};
+use crate::plan::{DENSITY_ROUNDS, Plan, reason};
+use crate::progress::step;
 use crate::quantile::median;
 use crate::results::{Density, DensityFigures};
 use crate::times::turns;
@@ -181,10 +182,10 @@ pub fn measure(plan: &Plan, files: &[(&str, &Path)]) -> Vec<Density> {
         .collect();
     let mut densities = Vec::new();
     for &instances in plan.density() {
-        eprintln!("density: {instances} instances");
+        step(&format!("{instances} instances"));
         let mut outcomes: Vec<Result<Vec<DensityFigures>, String>> =
             modules.iter().map(|_| Ok(Vec::new())).collect();
-        for round in 0..plan.density_rounds() {
+        for round in 0..DENSITY_ROUNDS {
             for turn in turns(modules.len(), round) {
                 let outcome = &mut outcomes[turn];
                 if let Ok(figures) = outcome {

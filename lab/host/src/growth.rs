@@ -7,7 +7,8 @@
 
 use crate::filled::{Failures, Filled, compiled};
 use crate::guest::Guest;
-use crate::plan::Plan;
+use crate::plan::{GROWTH, GROWTH_ROUNDS, patience};
+use crate::progress::step;
 use crate::quantile::median;
 use crate::results::{Growth, GrowthFigures};
 use crate::times::turns;
@@ -45,18 +46,18 @@ impl Point {
     }
 }
 
-pub fn measure(plan: &Plan, guests: &[(&str, Result<Guest>)]) -> Vec<Growth> {
+pub fn measure(guests: &[(&str, Result<Guest>)]) -> Vec<Growth> {
     let mut failures = Failures::default();
     let mut growth = Vec::new();
-    for &live in plan.growth() {
-        eprintln!("growth: {live} live blocks");
+    for live in GROWTH {
+        step(&format!("{live} live blocks"));
         let mut points: Vec<Point> = guests.iter().map(|_| Point::default()).collect();
-        for round in 0..plan.growth_rounds() {
+        for round in 0..GROWTH_ROUNDS {
             for turn in turns(guests.len(), round) {
                 let (name, guest) = &guests[turn];
                 let point = &mut points[turn];
                 failures.unless(name, live, || {
-                    point.round(compiled(guest)?, live, plan.patience())
+                    point.round(compiled(guest)?, live, patience(name))
                 });
             }
         }

@@ -9,14 +9,16 @@
 //! itself. Pages of memory are touched before a call could be the first to do so, since that is the operating
 //! system's time.
 
-use crate::clock;
+use crate::clock::Calibration;
 use crate::filled::{Failures, Filled, compiled};
 use crate::guest::{Guest, Tick};
-use crate::plan::Plan;
+use crate::plan::{LATENCY, LATENCY_PAIRS, LATENCY_ROUNDS, patience};
+use crate::progress::step;
 use crate::quantile::quantile;
 use crate::results::{Latency, Percentiles};
 use crate::times::turns;
 use anyhow::{Result, ensure};
+use std::time::Duration;
 
 /// Pairs of calls at most that make a heap look used, before those that count.
 const WARM_UP: u32 = 200_000;
@@ -84,11 +86,11 @@ fn percentiles(calls: &[f64], bare: f64, nanoseconds_per_cycle: f64) -> Percenti
     }
 }
 
-fn repetition(plan: &Plan, guest: &Guest, live: u32) -> Result<Calls> {
-    let patience = plan.patience() / plan.latency_rounds() as u32;
+fn repetition(guest: &Guest, live: u32, patience: Duration) -> Result<Calls> {
+    let patience = patience / LATENCY_ROUNDS;
     let mut filled = Filled::new(guest, live, patience)?;
     let each = filled.churn(live.min(WARM_UP))?;
-    let pairs = plan.latency_pairs();
+    let pairs = LATENCY_PAIRS;
     let expected = each * f64::from(pairs) / 1e9;
     ensure!(
         expected < patience.as_secs_f64(),
@@ -118,18 +120,17 @@ fn evaluate(repetitions: &[Calls], nanoseconds_per_cycle: f64) -> Result<[Percen
 
 /// All repetitions at one number of live blocks, in turns. Allocators with a failure are left out.
 fn repetitions(
-    plan: &Plan,
     guests: &[(&str, Result<Guest>)],
     live: u32,
     failures: &mut Failures,
 ) -> Vec<Vec<Calls>> {
     let mut calls: Vec<Vec<Calls>> = guests.iter().map(|_| Vec::new()).collect();
-    for round in 0..plan.latency_rounds() {
-        for turn in turns(guests.len(), round) {
+    for round in 0..LATENCY_ROUNDS {
+        for turn in turns(guests.len(), round as usize) {
             let (name, guest) = &guests[turn];
-            if let Some(repeated) =
-                failures.unless(name, live, || repetition(plan, compiled(guest)?, live))
-            {
+            if let Some(repeated) = failures.unless(name, live, || {
+                repetition(compiled(guest)?, live, patience(name))
+            }) {
                 calls[turn].push(repeated);
             }
         }
@@ -137,15 +138,17 @@ fn repetitions(
     calls
 }
 
-pub fn measure(plan: &Plan, guests: &[(&str, Result<Guest>)]) -> Vec<Latency> {
-    let cycle = clock::nanoseconds_per_cycle();
+pub fn measure(guests: &[(&str, Result<Guest>)]) -> Vec<Latency> {
+    let clock = Calibration::start();
     let mut failures = Failures::default();
     let mut latencies = Vec::new();
-    for &live in plan.latency() {
-        eprintln!("latency: {live} live blocks");
-        let calls = repetitions(plan, guests, live, &mut failures);
+    for live in LATENCY {
+        step(&format!("{live} live blocks"));
+        let calls = repetitions(guests, live, &mut failures);
         for ((name, _), calls) in guests.iter().zip(calls) {
-            let found = failures.unless(name, live, || evaluate(&calls, cycle));
+            let found = failures.unless(name, live, || {
+                evaluate(&calls, clock.nanoseconds_per_cycle())
+            });
             let [alloc, free] = match found {
                 Some(found) => found.map(Ok),
                 None => [failures.reason(name), failures.reason(name)].map(Err),

@@ -13,6 +13,7 @@ mod metadata;
 mod modules;
 mod native;
 mod plan;
+mod progress;
 mod quantile;
 mod report;
 mod results;
@@ -27,36 +28,42 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guest::Guest;
 use plan::Plan;
-use results::{Platform, Results};
+use progress::stage;
+use results::{DLMALLOC, Platform, Results};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-/// In the order in which they are shown.
+/// In the order in which they are shown: what matters most to a user first, since a terminal has no room for all.
 const WASM: [&str; 10] = [
     "pageslab",
-    "limit",
     "dlmalloc",
     "talc",
     "rlsf",
-    "rlsf-small",
-    "lol-alloc",
-    "mimalloc-v2",
     "mimalloc-v3",
     "wasi-libc",
+    "mimalloc-v2",
+    "lol-alloc",
+    "rlsf-small",
+    "limit",
 ];
 /// pageslab's modes: its cargo features that cost something on each call. No peers, and measured on wasm only.
 const MODES: [&str; 2] = ["pageslab-checked", "pageslab-zero-on-free"];
 const NATIVE: [&str; 9] = [
     "pageslab",
-    "limit",
     "dlmalloc",
     "talc",
-    "rlsf",
-    "mimalloc-v2",
     "mimalloc-v3",
     "jemalloc",
     "glibc",
+    "rlsf",
+    "mimalloc-v2",
+    "limit",
 ];
+
+/// Those that a quick run leaves out, unless they are asked for by name: the modes are of no use without the whole programs,
+/// and jemalloc takes minutes to build.
+const FULL_ONLY: [&str; 3] = [MODES[0], MODES[1], "jemalloc"];
 
 #[derive(Parser)]
 #[command(
@@ -87,25 +94,26 @@ enum Command {
 
 #[derive(Args)]
 struct Measure {
-    /// Fewer rounds and fewer points: minutes, and rougher figures
+    /// The whole programs, pageslab's modes, growth, latencies, a long soak and jemalloc as well: most of an hour
     #[arg(long)]
-    quick: bool,
+    full: bool,
     /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, soak,
-    /// density and sizes
+    /// density and sizes. What is named so is measured in a quick run, too
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
-    /// Measure only these, separated by commas: in quick runs pageslab's modes are measured only if they are among them
+    /// Measure only these, separated by commas, and dlmalloc, to which all are compared. In a quick run pageslab's modes and
+    /// jemalloc are measured only if they are among them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     allocators: Vec<String>,
     /// Measure only there
     #[arg(long)]
     only: Option<Where>,
-    /// Leave out the whole programs, whose modules take long to build
-    #[arg(long)]
-    no_programs: bool,
     /// Write the results here, for `lab render`
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
+    /// The command that the results name as theirs
+    #[arg(long, hide = true)]
+    called_as: Option<String>,
     #[command(flatten)]
     show: Show,
 }
@@ -124,6 +132,9 @@ struct Show {
     /// Print the README's tables, in Markdown
     #[arg(long)]
     markdown: bool,
+    /// Print all tables, workload by workload, however wide they are, as is done of runs with a filter
+    #[arg(long)]
+    tables: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -132,41 +143,74 @@ enum Where {
     Native,
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+/// An error is for a person to read: what went wrong, from the outside in, without a trace of this program.
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Some(Command::Render { results, show }) => {
             let text = std::fs::read(results)
                 .with_context(|| format!("cannot read {}", results.display()))?;
-            let results = serde_json::from_slice(&text)
+            let mut results: Results = serde_json::from_slice(&text)
                 .with_context(|| format!("{} has no results", results.display()))?;
-            show.show(&results)
+            arrange(&mut results);
+            show.show(&results, false)
         }
         Some(Command::HoldInstances { module, instances }) => density::hold(module, *instances),
         None => {
             let results = cli.measure.measure()?;
             if let Some(path) = &cli.measure.json {
-                std::fs::write(path, serde_json::to_string_pretty(&results)?)
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+                report::write(path, &serde_json::to_string_pretty(&results)?)?;
             }
-            cli.measure.show.show(&results)?;
+            // Whoever asks for a part wants to see all of it.
+            let has_all = !cli.measure.filter.is_empty();
+            cli.measure.show.show(&results, has_all)?;
             summary::soak::ensure_passed(&results)
         }
     }
 }
 
+/// Puts the allocators of older results into today's order.
+fn arrange(results: &mut Results) {
+    for platform in &mut results.platforms {
+        let order = if summary::figures::is_wasm(platform) {
+            &WASM[..]
+        } else {
+            &NATIVE
+        };
+        let place = |name: &String| order.iter().position(|known| known == name);
+        platform
+            .allocators
+            .sort_by_key(|name| place(name).unwrap_or(order.len()));
+    }
+}
+
 impl Show {
-    fn show(&self, results: &Results) -> Result<()> {
-        summary::print(results, self.markdown);
+    fn show(&self, results: &Results, has_all: bool) -> Result<()> {
         if let Some(path) = &self.html {
-            report::write_html(results, path)?;
+            report::write(path, &report::html(results)?)?;
         }
         if let Some(path) = &self.chart {
-            report::write_chart(results, path)?;
+            report::write(path, &report::chart(results)?)?;
         }
         if let Some(path) = &self.soak_chart {
-            report::write_soak(results, path)?;
+            report::write(path, &report::soak(results)?)?;
         }
+        let path = self.html.as_ref().map(|path| path.display().to_string());
+        let form = summary::Form {
+            is_markdown: self.markdown,
+            has_all: has_all || self.tables,
+            report: path.as_deref(),
+        };
+        summary::print(results, form);
         Ok(())
     }
 }
@@ -182,7 +226,7 @@ impl Measure {
             );
         }
         let plan = Plan {
-            quick: self.quick,
+            full: self.full,
             filter: self.filter.clone(),
         };
         let mut missing = BTreeMap::new();
@@ -199,8 +243,9 @@ impl Measure {
         Ok(Results {
             date: metadata::date(),
             machine: metadata::machine(),
-            command: command.join(" "),
-            rounds: plan.rounds(),
+            command: self.called_as.clone().unwrap_or(command.join(" ")),
+            rounds: plan::ROUNDS,
+            quick: !self.full && self.filter.is_empty() && self.allocators.is_empty(),
             versions: metadata::versions(&root),
             missing,
             platforms,
@@ -209,23 +254,21 @@ impl Measure {
 
     /// Those of a platform's allocators that are asked for.
     fn names(&self, all: &[&'static str]) -> Vec<&'static str> {
-        let wanted = |name: &str| self.allocators.iter().any(|wanted| wanted == name);
+        let is_wanted = |name: &str| {
+            if self.allocators.is_empty() {
+                return self.full || !FULL_ONLY.contains(&name);
+            }
+            let mut wanted = self.allocators.iter();
+            name == DLMALLOC || wanted.any(|wanted| wanted == name)
+        };
         let mut names = all.to_vec();
-        names.retain(|name| self.allocators.is_empty() || wanted(name));
+        names.retain(|name| is_wanted(name));
         names
     }
 
-    /// The modes that are asked for.
-    fn modes(&self) -> Vec<&'static str> {
-        if self.quick && self.allocators.is_empty() {
-            return Vec::new();
-        }
-        self.names(&MODES)
-    }
-
     /// Whether an allocator has a soak.
-    fn soaks(&self, name: &str) -> bool {
-        !self.allocators.is_empty() || soak::COMPARED.contains(&name)
+    fn soaks(&self, plan: &Plan, name: &str) -> bool {
+        !self.allocators.is_empty() || plan.soaks().contains(&name)
     }
 
     fn under_wasmtime(
@@ -234,9 +277,10 @@ impl Measure {
         missing: &mut BTreeMap<String, String>,
     ) -> Result<Platform> {
         let mut names = self.names(&WASM);
-        names.extend(self.modes());
-        let programs = !self.no_programs && plan.wants_programs();
-        let (built, failed) = modules::wasm(&names, programs)?;
+        names.extend(self.names(&MODES));
+        let (built, failed) = stage("building the guests for wasm32-wasip1", || {
+            modules::wasm(&names, plan.wants_programs())
+        })?;
         let failed = failed.into_iter();
         missing.extend(failed.map(|(peer, reason)| (format!("{peer} on wasm32"), reason)));
         let files: Vec<(&str, &Path)> = built
@@ -247,8 +291,11 @@ impl Measure {
             .iter()
             .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
             .collect();
-        let mut workloads = wasm::workloads(plan, &files);
-        workloads.extend(wasm::programs(plan, &with_programs)?);
+        let mut workloads = stage("time under wasmtime", || wasm::workloads(plan, &files));
+        if !with_programs.is_empty() {
+            let programs = || wasm::programs(plan, &with_programs);
+            workloads.extend(stage("time of whole programs under wasmtime", programs)?);
+        }
         let (modes, allocators) = built
             .iter()
             .map(|built| built.name.clone())
@@ -257,54 +304,53 @@ impl Measure {
         let mut files = files;
         files.retain(|(name, _)| !MODES.contains(name));
         let mut platform = Platform {
-            name: "wasm32-wasip1 under wasmtime".into(),
-            allocators,
             modes,
             workloads,
-            growth: Vec::new(),
-            latencies: Vec::new(),
-            densities: Vec::new(),
-            sizes: Vec::new(),
-            soaks: Vec::new(),
+            ..Platform::new("wasm32-wasip1 under wasmtime", allocators)
         };
-        if plan.wants("growth") || plan.wants("latency") || plan.wants("soak") {
+        if ["growth", "latency", "soak"]
+            .iter()
+            .any(|part| plan.wants_part(part))
+        {
             let compile = |(name, file)| (name, Guest::compile(file, false));
             let guests: Vec<(&str, Result<Guest>)> = files.iter().copied().map(compile).collect();
-            if plan.wants("growth") {
-                platform.growth = growth::measure(plan, &guests);
+            if plan.wants_part("growth") {
+                platform.growth = stage("growth", || growth::measure(&guests));
             }
-            if plan.wants("latency") {
-                platform.latencies = latency::measure(plan, &guests);
+            if plan.wants_part("latency") {
+                platform.latencies = stage("latency", || latency::measure(&guests));
             }
-            if plan.wants("soak") {
+            if plan.wants_part("soak") {
                 let mut guests = guests;
-                guests.retain(|(name, _)| self.soaks(name));
-                platform.soaks = soak::measure(plan, &guests);
+                guests.retain(|(name, _)| self.soaks(plan, name));
+                platform.soaks = stage("soak", || soak::measure(plan, &guests));
             }
         }
-        if plan.wants("density") {
-            platform.densities = density::measure(plan, &files);
+        if plan.wants_part("density") {
+            platform.densities = stage("density", || density::measure(plan, &files));
         }
-        if plan.wants("sizes") {
-            platform.sizes = sizes::measure(&names);
+        if plan.wants_part("sizes") {
+            match stage("module sizes", || sizes::measure(&names)) {
+                Ok(sizes) => platform.sizes = sizes,
+                Err(error) => {
+                    missing.insert("module sizes".into(), format!("{error:#}"));
+                }
+            }
         }
         Ok(platform)
     }
 
     fn natively(&self, plan: &Plan, missing: &mut BTreeMap<String, String>) -> Result<Platform> {
-        let (built, failed) = modules::native(&self.names(&NATIVE))?;
+        let (built, failed) = stage("building the guests natively", || {
+            modules::native(&self.names(&NATIVE))
+        })?;
         let failed = failed.into_iter();
         missing.extend(failed.map(|(peer, reason)| (format!("{peer}, natively"), reason)));
+        let workloads = stage("time natively", || native::workloads(plan, &built));
+        let allocators = built.into_iter().map(|(name, _)| name).collect();
         Ok(Platform {
-            name: "native".into(),
-            workloads: native::workloads(plan, &built)?,
-            allocators: built.into_iter().map(|(name, _)| name).collect(),
-            modes: Vec::new(),
-            growth: Vec::new(),
-            latencies: Vec::new(),
-            densities: Vec::new(),
-            sizes: Vec::new(),
-            soaks: Vec::new(),
+            workloads,
+            ..Platform::new("native", allocators)
         })
     }
 }

@@ -3,16 +3,18 @@
 //! Cargo builds each with the profile `lab`, and a copy goes to `target/lab/modules` or `target/lab/native`, with
 //! a stamp that tells whether it is still up to date.
 
-use crate::results::{LIMIT, PAGESLAB};
+use crate::progress::step;
+use crate::results::{DLMALLOC, PAGESLAB};
 use crate::stamp;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use lab_toolchain::{Environment, lab};
 use serde_json::Value;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// The allocators that are no feature: the system's own.
 const SYSTEM: [&str; 3] = ["wasi-libc", "glibc", "empty"];
@@ -39,8 +41,15 @@ pub struct Built {
 type Missing = BTreeMap<String, String>;
 
 /// Builds these allocators' modules, if wanted also those with the whole programs. Peers may be missing; pageslab
-/// and the limit may not.
+/// and dlmalloc may not.
 pub fn wasm(names: &[&str], programs: bool) -> Result<(Vec<Built>, Missing)> {
+    let compiler = LazyCell::new(lab_toolchain::wasi);
+    // What to tell a peer's build scripts.
+    let environment = |name: &str| match name.starts_with("mimalloc").then(|| &*compiler) {
+        None => Ok(Environment::new()),
+        Some(Ok(compiler)) => Ok(compiler.environment.clone()),
+        Some(Err(error)) => Err(anyhow!("{error:#}")),
+    };
     let mut missing = Missing::new();
     let mut built = Vec::new();
     for &name in names {
@@ -93,7 +102,7 @@ fn keep<T>(
 ) -> Result<()> {
     match outcome {
         Ok(one) => built.push(one),
-        Err(error) if [PAGESLAB, LIMIT].contains(&name) => {
+        Err(error) if [PAGESLAB, DLMALLOC].contains(&name) => {
             return Err(error.context(format!("cannot build the guest with {name}")));
         }
         Err(error) => {
@@ -101,15 +110,6 @@ fn keep<T>(
         }
     }
     Ok(())
-}
-
-/// What to tell a peer's build scripts.
-fn environment(name: &str) -> Result<Environment> {
-    if name.starts_with("mimalloc") {
-        Ok(lab_toolchain::wasi()?.environment)
-    } else {
-        Ok(Environment::new())
-    }
 }
 
 /// The guest's features, as cargo takes them.
@@ -142,11 +142,14 @@ impl Guest<'_> {
         }
         let directory = self.file.parent().context("a file is in a directory")?;
         std::fs::create_dir_all(directory)?;
-        eprintln!("==> building {}", self.file.display());
-        let (start, clock) = (SystemTime::now(), Instant::now());
+        let name = self.file.file_name().context("a file has a name")?;
+        step(&name.to_string_lossy());
+        let start = SystemTime::now();
         let mut arguments = vec!["--profile", "lab", "--package", "lab-guest"];
         arguments.extend(self.selection);
-        arguments.extend(["--features", &self.features]);
+        if !self.features.is_empty() {
+            arguments.extend(["--features", &self.features]);
+        }
         let output = cargo_build(&arguments, self.environment)?;
         // The stamp goes first and comes back last: it never stands beside a file that is not its own.
         if stamp.is_file() {
@@ -157,18 +160,22 @@ impl Guest<'_> {
         let mut sources = stamp::sources(&output.with_extension("d"))?;
         sources.extend(MANIFESTS.map(|manifest| root().join(manifest)));
         stamp::write(&stamp, &how, &sources, start)?;
-        eprintln!("    {:.0} s", clock.elapsed().as_secs_f64());
         Ok(self.file.clone())
     }
 
-    /// Everything but the sources that decides what comes out: the compiler, arguments and the environment.
+    /// Everything but the sources' text that decides what comes out: where they are, the compiler, arguments and the
+    /// environment.
     fn how(&self) -> Result<Vec<OsString>> {
         let compiler = Command::new("rustc")
             .arg("-vV")
             .current_dir(root())
             .output();
         let compiler = compiler.context("cannot run rustc")?.stdout;
-        let mut how = vec![String::from_utf8_lossy(&compiler).into_owned().into()];
+        // Two checkouts may share a target directory.
+        let mut how = vec![
+            root().into(),
+            String::from_utf8_lossy(&compiler).into_owned().into(),
+        ];
         how.extend(self.selection.iter().map(OsString::from));
         how.push(self.features.clone().into());
         for (name, value) in self.environment {
@@ -193,11 +200,12 @@ fn decides(name: &str) -> bool {
             .any(|tool| name.split('_').next() == Some(tool))
 }
 
-/// Runs `cargo build`, and returns the file that it made of the last package.
+/// Runs `cargo build`, and returns the file that it made of the last package. Cargo says nothing, unless it fails.
 pub fn cargo_build(arguments: &[&str], environment: &[(&str, OsString)]) -> Result<PathBuf> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command
-        .args(["build", "--message-format", "json-render-diagnostics"])
+        .args(["build", "--quiet"])
+        .args(["--message-format", "json-render-diagnostics"])
         .args(arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(root())
@@ -207,13 +215,23 @@ pub fn cargo_build(arguments: &[&str], environment: &[(&str, OsString)]) -> Resu
         .with_context(|| format!("cannot run {command:?}"))?;
     ensure!(
         output.status.success(),
-        "it does not compile; cargo's messages are above"
+        "it does not compile. Cargo's messages are above; to repeat it: {}",
+        repeated(arguments, environment)
     );
     let messages = String::from_utf8_lossy(&output.stdout);
     let Some(file) = messages.lines().rev().find_map(artifact) else {
         bail!("cargo made no file");
     };
     Ok(file)
+}
+
+/// What a person types to have a build again.
+fn repeated(arguments: &[&str], environment: &[(&str, OsString)]) -> String {
+    let variables = environment
+        .iter()
+        .map(|(name, value)| format!("{name}='{}' ", value.display()));
+    let variables: String = variables.collect();
+    format!("{variables}cargo build {}", arguments.join(" "))
 }
 
 /// The first file in cargo's message about something that it built.
@@ -253,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_subject_and_the_limit_must_be_there() {
+    fn only_the_subject_and_the_yardstick_must_be_there() {
         let (mut built, mut missing) = (Vec::new(), Missing::new());
         keep("talc", Ok(1), &mut built, &mut missing).unwrap();
         keep(
             "mimalloc-v3",
-            Err(anyhow::anyhow!("no compiler")),
+            Err(anyhow!("no compiler")),
             &mut built,
             &mut missing,
         )
@@ -267,14 +285,18 @@ mod tests {
             (built.len(), missing["mimalloc-v3"].as_str()),
             (1, "no compiler")
         );
-        assert!(
-            keep(
-                PAGESLAB,
-                Err(anyhow::anyhow!("broken")),
-                &mut built,
-                &mut missing
-            )
-            .is_err()
+        for name in [PAGESLAB, DLMALLOC] {
+            let broken = Err(anyhow!("broken"));
+            assert!(keep(name, broken, &mut built, &mut missing).is_err());
+        }
+    }
+
+    #[test]
+    fn a_failed_build_can_be_repeated() {
+        let environment = [("CC", "/t/zig cc".into())];
+        assert_eq!(
+            repeated(&["--package", "lab-guest"], &environment),
+            "CC='/t/zig cc' cargo build --package lab-guest"
         );
     }
 

@@ -2,10 +2,11 @@
 //! over its standard input, in turns. A process that ends, since its allocator failed, is a failure of that
 //! workload, and there is a new one for the next.
 
-use crate::plan::{Plan, reason};
+use crate::plan::{Plan, ROUNDS, reason};
+use crate::progress::step;
 use crate::results::{Cell, Workload};
 use crate::times::{Subject, interleave};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -68,13 +69,12 @@ impl Subject for Asked<'_> {
 }
 
 /// The workloads that the plan wants, then the whole programs.
-pub fn workloads(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Vec<Workload>> {
-    let mut processes = Vec::new();
-    for (_, file) in files {
-        processes.push(Process::start(file)?);
-    }
+pub fn workloads(plan: &Plan, files: &[(String, PathBuf)]) -> Vec<Workload> {
+    let start = |(_, file): &(String, PathBuf)| Process::start(file);
+    let mut processes: Vec<Result<Process>> = files.iter().map(start).collect();
     let answer = |process: &mut Process| process.ask("programs").ok();
-    let programs = processes.iter_mut().find_map(answer).unwrap_or_default();
+    let mut started = processes.iter_mut().flatten();
+    let programs = started.find_map(answer).unwrap_or_default();
     let mut results = Vec::new();
     for (number, workload) in lab_workloads::all().into_iter().enumerate() {
         results.push((
@@ -100,14 +100,15 @@ pub fn workloads(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Vec<Workloa
     }
     results.retain(|(_, workload)| plan.wants(&workload.name));
     for (question, workload) in &mut results {
-        eprintln!("time natively: {}", workload.name);
-        let subjects = processes.iter_mut().map(|process| {
-            Ok(Asked {
+        step(&workload.name);
+        let subjects = processes.iter_mut().map(|process| match process {
+            Ok(process) => Ok(Asked {
                 process,
                 question: question.clone(),
-            })
+            }),
+            Err(error) => Err(anyhow!(reason(error))),
         });
-        let times = interleave(subjects.collect(), plan.rounds());
+        let times = interleave(subjects.collect(), ROUNDS);
         for (((allocator, file), process), time) in files.iter().zip(&mut processes).zip(times) {
             let cell = match time {
                 Ok(time) => Cell::Measured {
@@ -117,12 +118,12 @@ pub fn workloads(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Vec<Workloa
                     pages: None,
                 },
                 Err(error) => {
-                    *process = Process::start(file)?;
+                    *process = Process::start(file);
                     Cell::Failed(reason(&error))
                 }
             };
             workload.cells.insert(allocator.clone(), cell);
         }
     }
-    Ok(results.into_iter().map(|(_, workload)| workload).collect())
+    results.into_iter().map(|(_, workload)| workload).collect()
 }

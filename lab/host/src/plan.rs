@@ -1,20 +1,58 @@
 //! What a run of the lab measures, and how thoroughly.
 
+use crate::results::{DLMALLOC, PAGESLAB};
 use crate::soak::Extent;
+use crate::summary::figures::PROGRAM;
 use std::time::Duration;
+
+/// Rounds in which the allocators take turns with a workload.
+pub const ROUNDS: usize = 31;
+
+/// The numbers of live blocks at which a pair of calls is timed, and the fresh instances in each of which it is.
+pub const GROWTH: [u32; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+pub const GROWTH_ROUNDS: usize = 5;
+
+/// The numbers of live blocks at which single calls are timed, how many pairs of them, and how often the same ones.
+pub const LATENCY: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+pub const LATENCY_PAIRS: u32 = 200_000;
+pub const LATENCY_ROUNDS: u32 = 9;
+
+/// How long one allocator may take for one point of growth or latency. pageslab is waited for even on a busy machine: that
+/// it failed must not depend on time.
+pub fn patience(allocator: &str) -> Duration {
+    const PEERS: u64 = 20;
+    const OWN: u64 = 3600;
+    Duration::from_secs(if allocator == PAGESLAB { OWN } else { PEERS })
+}
+
+/// Processes that hold many instances.
+pub const DENSITY_ROUNDS: usize = 7;
 
 /// A run.
 pub struct Plan {
-    /// Minutes instead of half an hour.
-    pub quick: bool,
+    /// All that there is, instead of what minutes are enough for.
+    pub full: bool,
     /// Only what has this in its name.
     pub filter: String,
 }
 
+/// What only a full run has, as a quick one says it.
+pub const LEFT_OUT: &str = "the whole programs, calls with up to ten million live blocks and their latencies, a thousand \
+                            instances, the long soak, pageslab's modes and jemalloc, which `cargo xtask bench --full` has";
+
+/// The parts that a quick run leaves out, unless they are asked for by name.
+const FULL_ONLY: [&str; 2] = ["growth", "latency"];
+
 impl Plan {
-    /// Whether a workload (`group/case`) or a part of this name is to be measured.
+    /// Whether a workload (`group/case`) is to be measured.
     pub fn wants(&self, name: &str) -> bool {
         name.contains(&self.filter)
+    }
+
+    /// Whether a part of this name is.
+    pub fn wants_part(&self, name: &str) -> bool {
+        let is_left_out = FULL_ONLY.contains(&name) && !self.full && self.filter.is_empty();
+        self.wants(name) && !is_left_out
     }
 
     pub fn workloads(&self) -> Vec<lab_workloads::Workload> {
@@ -23,58 +61,25 @@ impl Plan {
         workloads
     }
 
-    /// Whether any of the whole programs is to be measured. Each bears the name of its trace.
+    /// Whether any of the whole programs is to be measured, whose modules take long to build. Each bears the name of its
+    /// trace.
     pub fn wants_programs(&self) -> bool {
+        let is_named = self.filter.starts_with(PROGRAM);
         let mut workloads = lab_workloads::all().into_iter();
-        workloads.any(|workload| match workload.name.strip_prefix("trace/") {
-            Some(name) => self.wants(&format!("program/{name}")),
+        let is_wanted = workloads.any(|workload| match workload.name.strip_prefix("trace/") {
+            Some(name) => self.wants(&format!("{PROGRAM}/{name}")),
             None => false,
-        })
+        });
+        is_wanted && (self.full || is_named)
     }
 
     fn choose<T>(&self, quick: T, full: T) -> T {
-        if self.quick { quick } else { full }
-    }
-
-    /// Rounds in which the allocators take turns with a workload.
-    pub fn rounds(&self) -> usize {
-        self.choose(5, 31)
-    }
-
-    /// The numbers of live blocks at which a pair of calls is timed.
-    pub fn growth(&self) -> &'static [u32] {
-        const ALL: [u32; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
-        self.choose(&ALL[..4], &ALL)
-    }
-
-    /// Fresh instances in each of which such a point is timed.
-    pub fn growth_rounds(&self) -> usize {
-        self.choose(3, 5)
-    }
-
-    /// The numbers of live blocks at which single calls are timed.
-    pub fn latency(&self) -> &'static [u32] {
-        self.choose(&[1_000, 100_000], &[1_000, 10_000, 100_000, 1_000_000])
-    }
-
-    /// How often the same calls are timed.
-    pub fn latency_rounds(&self) -> usize {
-        self.choose(7, 9)
-    }
-
-    /// Pairs of calls that are timed singly.
-    pub fn latency_pairs(&self) -> u32 {
-        self.choose(100_000, 200_000)
+        if self.full { full } else { quick }
     }
 
     /// The numbers of instances in one process.
     pub fn density(&self) -> &'static [u64] {
         self.choose(&[500], &[500, 1000])
-    }
-
-    /// Processes that hold so many.
-    pub fn density_rounds(&self) -> usize {
-        self.choose(3, 7)
     }
 
     /// How long the soak is. In both, a block is replaced equally often while the sizes drift by an octave.
@@ -94,9 +99,10 @@ impl Plan {
         self.choose(quick, full)
     }
 
-    /// How long one allocator may take for one point of growth or latency.
-    pub fn patience(&self) -> Duration {
-        Duration::from_secs(self.choose(5, 20))
+    /// The allocators that have a soak, unless others are asked for by name: each takes minutes in a full run. In a quick one
+    /// it is a check of pageslab alone, whose memory has to stay flat.
+    pub fn soaks(&self) -> &'static [&'static str] {
+        self.choose(&[PAGESLAB], &[PAGESLAB, DLMALLOC, "talc"])
     }
 }
 
@@ -108,21 +114,36 @@ pub fn reason(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, reason};
+    use super::{FULL_ONLY, Plan, reason};
     use anyhow::anyhow;
+
+    fn plan(full: bool, filter: &str) -> Plan {
+        Plan {
+            full,
+            filter: filter.into(),
+        }
+    }
 
     #[test]
     fn a_filter_is_part_of_a_name() {
-        let plan = |filter: &str| Plan {
-            quick: true,
-            filter: filter.into(),
-        };
+        let plan = |filter| plan(true, filter);
         assert!(plan("").wants("trace/json"));
         assert!(plan("json").wants("trace/json"));
-        assert!(!plan("json").wants("growth"));
+        assert!(!plan("json").wants_part("growth"));
         assert!(plan("trace/").workloads().len() >= 12);
         assert!(plan("json").wants_programs() && plan("").wants_programs());
         assert!(!plan("pair/").wants_programs());
+    }
+
+    #[test]
+    fn what_a_quick_run_leaves_out_is_there_by_name() {
+        assert!(!plan(false, "").wants_programs() && !plan(false, "json").wants_programs());
+        assert!(plan(false, "program/json").wants_programs());
+        for part in FULL_ONLY {
+            assert!(!plan(false, "").wants_part(part) && plan(true, "").wants_part(part));
+            assert!(plan(false, part).wants_part(part));
+        }
+        assert!(plan(false, "").wants_part("soak") && plan(false, "").wants_part("sizes"));
     }
 
     #[test]

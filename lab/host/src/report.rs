@@ -6,29 +6,18 @@ mod canvas;
 mod charts;
 mod course;
 mod curves;
+#[cfg(test)]
+mod extent;
 mod page;
 mod palette;
 mod readme;
 
-use crate::results::Results;
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Writes the page.
-pub fn write_html(results: &Results, path: &Path) -> Result<()> {
-    write(path, &page::html(results)?)
-}
+pub use page::html;
+pub use readme::{chart, soak};
 
-/// Writes the README's chart, an SVG.
-pub fn write_chart(results: &Results, path: &Path) -> Result<()> {
-    write(path, &readme::svg(results)?)
-}
-
-/// Writes the chart of the soak, an SVG.
-pub fn write_soak(results: &Results, path: &Path) -> Result<()> {
-    write(path, &readme::soak(results)?)
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The yardstick of time and instructions.
-pub const LIMIT: &str = "limit";
-/// The yardstick of memory and of whole programs.
+/// What all are compared with: 1.00 in every table.
 pub const DLMALLOC: &str = "dlmalloc";
+/// A free list that checks nothing, for what is physically possible.
+pub const LIMIT: &str = "limit";
 /// The subject.
 pub const PAGESLAB: &str = "pageslab";
 
@@ -24,11 +24,29 @@ pub struct Results {
     pub command: String,
     /// How often each measurement of time was repeated.
     pub rounds: usize,
+    /// Whether it was a quick run of all that such a run has. Results from before there was this field are of full runs.
+    #[serde(default)]
+    pub quick: bool,
     /// The versions of the compiler, the runtime and the allocators, by name.
     pub versions: BTreeMap<String, String>,
-    /// Peers that could not be built here, with the reason.
+    /// Peers that could not be built here, and what else could not be measured, with the reason.
     pub missing: BTreeMap<String, String>,
     pub platforms: Vec<Platform>,
+}
+
+impl Results {
+    /// What is missing, with the reason; together, what is missing for the same one.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(String, &str)> {
+        let mut missing: Vec<(String, &str)> = Vec::new();
+        for (what, reason) in &self.missing {
+            match missing.iter_mut().find(|(_, known)| known == reason) {
+                Some((others, _)) => *others = format!("{others}, {what}"),
+                None => missing.push((what.clone(), reason)),
+            }
+        }
+        missing
+    }
 }
 
 /// What was measured on one platform. What does not apply there is empty.
@@ -36,7 +54,7 @@ pub struct Results {
 pub struct Platform {
     /// "wasm32-wasip1 under wasmtime", or "native".
     pub name: String,
-    /// In the order in which they are shown: pageslab, limit, then the peers.
+    /// In the order in which they are shown: pageslab, the peers that matter first, limit.
     pub allocators: Vec<String>,
     /// Modes of pageslab, which are measured as allocators are, but not compared with them. Results from before there were
     /// any have none.
@@ -50,6 +68,23 @@ pub struct Platform {
     /// Results from before there were soaks have none.
     #[serde(default)]
     pub soaks: Vec<Soak>,
+}
+
+impl Platform {
+    /// With nothing measured so far.
+    pub fn new(name: &str, allocators: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            allocators,
+            modes: Vec::new(),
+            workloads: Vec::new(),
+            growth: Vec::new(),
+            latencies: Vec::new(),
+            densities: Vec::new(),
+            sizes: Vec::new(),
+            soaks: Vec::new(),
+        }
+    }
 }
 
 /// One workload in all allocators.

@@ -2,40 +2,32 @@
 //! after `wasm-opt -Oz`.
 
 use crate::modules::{cargo_build, features_of};
+use crate::progress::step;
 use crate::results::Size;
-use anyhow::{Context, Result, ensure};
-use lab_toolchain::{lab, on_path, run};
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use lab_toolchain::{fetch, lab, on_path, run};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The version from npm: the figures depend on it a little.
 const BINARYEN: &str = "binaryen@132.0.0";
 
-/// The size of each allocator's module, in bytes; `empty` is one that refuses everything.
-pub fn measure(names: &[&str]) -> Vec<Size> {
-    let optimizer = optimizer();
-    let outcome = |name: &str| match &optimizer {
-        Ok(optimizer) => size(name, optimizer).map_err(|error| format!("{error:#}")),
-        Err(error) => Err(format!("{error:#}")),
-    };
-    names
-        .iter()
-        .map(|&name| Size {
-            allocator: name.to_string(),
-            outcome: outcome(name),
-        })
-        .collect()
+/// The size of each allocator's module, in bytes. Those in C need wasi-libc, which is not in such a module, and have none.
+/// An error if nothing can be measured, for want of `wasm-opt`.
+pub fn measure(names: &[&str]) -> Result<Vec<Size>> {
+    let optimizer = optimizer()?;
+    let names = names.iter().filter(|name| !in_c(name));
+    let sizes = names.map(|&name| Size {
+        allocator: name.to_string(),
+        outcome: size(name, &optimizer).map_err(|error| format!("{error:#}")),
+    });
+    Ok(sizes.collect())
 }
 
-fn size(name: &str, optimizer: &PathBuf) -> Result<u64> {
-    ensure!(
-        !in_c(name),
-        "written in C: it needs wasi-libc, which is not in such a module"
-    );
+fn size(name: &str, optimizer: &Path) -> Result<u64> {
     let features = features_of(name, false);
     let module = cargo_build(
         &[
-            "--quiet",
             "--profile",
             "size",
             "--package",
@@ -72,17 +64,17 @@ fn optimizer() -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    eprintln!(
-        "==> fetching wasm-opt (binaryen, from npm) into {}",
-        directory.display()
-    );
     let npm =
         on_path("npm").context("there is neither wasm-opt (binaryen) nor npm to fetch it with")?;
+    step("fetching wasm-opt (binaryen, from npm)");
     std::fs::create_dir_all(&directory)?;
-    run(Command::new(npm)
-        .args(["install", "--no-save", "--prefix"])
-        .arg(&directory)
-        .arg(BINARYEN))
+    fetch(
+        Command::new(npm)
+            .args(["install", "--no-save", "--no-audit", "--no-fund"])
+            .args(["--fetch-retries=1", "--prefix"])
+            .arg(&directory)
+            .arg(BINARYEN),
+    )
     .context("npm cannot fetch wasm-opt (binaryen)")?;
     Ok(program)
 }

@@ -1,5 +1,6 @@
-//! The summary of a run, to stdout: for a terminal all tables, for a README the compact ones, in Markdown. What is
-//! missing comes last, where it is seen.
+//! The summary of a run, to stdout: for a terminal one table of each platform that fits it, for a README the same with
+//! all allocators, in Markdown. What is missing comes behind them, where it is seen, and the last words are three
+//! sentences that say what came out.
 
 pub mod compact;
 pub mod failures;
@@ -8,75 +9,128 @@ pub mod figures;
 pub mod fixture;
 pub mod goals;
 pub mod modes;
+pub mod sentences;
 pub mod soak;
+pub mod table;
 pub mod tables;
 
-use crate::results::Results;
-use comfy_table::{CellAlignment, presets};
-use std::fmt::Write;
-use tables::Table;
+use crate::plan::LEFT_OUT;
+use crate::results::{Platform, Results};
+use goals::Verdict;
+use table::{Table, escape};
 
-/// Prints the summary.
-pub fn print(results: &Results, markdown: bool) {
-    print!("{}", render(results, markdown));
+/// How wide a terminal is taken to be.
+const COLUMNS: usize = 100;
+
+/// How the summary is shown.
+#[derive(Clone, Copy, Default)]
+pub struct Form<'a> {
+    pub is_markdown: bool,
+    /// All tables instead of one for each platform, however wide they are.
+    pub has_all: bool,
+    /// Where the report is, which has what is not shown.
+    pub report: Option<&'a str>,
 }
 
-fn render(results: &Results, markdown: bool) -> String {
-    let mut text = String::new();
-    let mut line = |line: &str| {
-        let _ = writeln!(text, "{line}");
-    };
-    let show = if markdown { in_markdown } else { in_terminal };
-    let heading = |text: &str| {
-        if markdown {
-            format!("### {text}\n")
-        } else {
-            format!("== {text} ==\n")
-        }
-    };
+/// Prints the summary.
+pub fn print(results: &Results, form: Form) {
+    print!("{}", render(results, form));
+}
+
+fn render(results: &Results, form: Form) -> String {
+    let mut parts = Vec::new();
     for platform in &results.platforms {
-        line(&heading(&platform.name));
-        if markdown {
-            line(&show(&compact::table(platform)));
-            let modes = modes::table(platform);
-            if !modes.rows.is_empty() {
-                line(&format!("{}:\n\n{}", modes.title, show(&modes)));
-            }
-        } else {
-            for table in tables::all(platform) {
-                line(&format!("{}\n{}", table.title, show(&table)));
-            }
+        let tables = tables(platform, form);
+        if !tables.is_empty() {
+            let heading = format!("{}, dlmalloc = 1.00", platform.name);
+            parts.push(if form.is_markdown {
+                format!("### {heading}")
+            } else {
+                format!("== {heading} ==")
+            });
+            parts.extend(tables);
         }
     }
-    line(&heading("Goals"));
-    line(&show(&tables::goals(&goals::goals(results))));
-    line(&provenance(results));
+    let mut goals = goals::goals(results);
+    goals.retain(|goal| goal.verdict != Verdict::NotMeasured);
+    if form.is_markdown && !results.quick && !goals.is_empty() {
+        let goals = tables::goals(&goals);
+        parts.push(format!("### {}\n\n{}", goals.title, goals.in_markdown()));
+    }
+    parts.extend(remarks(results, form));
+    let text = |part: &String| format!("{}\n", part.trim_end());
+    let parts: Vec<String> = parts.iter().map(text).collect();
+    parts.join("\n")
+}
+
+/// What is shown of a platform.
+fn tables(platform: &Platform, form: Form) -> Vec<String> {
+    let mut tables = match form {
+        Form {
+            is_markdown: true, ..
+        } => vec![compact::whole(platform), modes::table(platform)],
+        Form { has_all: true, .. } => {
+            let compact = [compact::whole(platform)].into_iter();
+            compact.chain(tables::all(platform)).collect()
+        }
+        _ => vec![compact::table(platform)],
+    };
+    tables.retain(|table| !table.rows.is_empty());
+    let show = |table: Table| match form {
+        Form {
+            is_markdown: true, ..
+        } => format!("{}:\n\n{}", table.title, table.in_markdown()),
+        Form { has_all: true, .. } => {
+            format!("{}\n\n{}{}", table.title, table.in_terminal(), table.note)
+        }
+        _ => fitted(table, form.report),
+    };
+    tables.into_iter().map(show).collect()
+}
+
+/// As much of a table as fits, and where the rest is.
+fn fitted(mut table: Table, report: Option<&str>) -> String {
+    let others = table.fit(COLUMNS).join(", ");
+    let rest = match report {
+        Some(path) if others.is_empty() => format!("The report has all tables and charts: {path}"),
+        Some(path) => format!("The report also has {others}, all tables and charts: {path}"),
+        None if others.is_empty() => String::new(),
+        None => format!("Not shown: {others} (--tables shows all)"),
+    };
+    let note = wrapped(&format!("{}\n{rest}", table.note));
+    format!("{}\n{note}", table.in_terminal())
+}
+
+/// What is to be said of the run, the sentences last.
+fn remarks(results: &Results, form: Form) -> Vec<String> {
+    let mut remarks = vec![provenance(results)];
+    if results.quick {
+        remarks.push(format!("A quick run: it leaves out {LEFT_OUT}."));
+    }
     for failure in failures::failures(results) {
-        let failed = format!("{} ({})", failure.allocator, failure.platform);
-        let what = failure.what.join("; ");
-        line(&if markdown {
-            format!(
-                "**Failed: {}**: {}: {}\n",
-                escape(&failed),
-                escape(&what),
-                escape(&failure.reason)
-            )
-        } else {
-            format!("!!! FAILED: {failed}: {what}: {}\n", failure.reason)
-        });
+        let (who, what) = (&failure.allocator, failure.what.join("; "));
+        let text = format!("{who} ({}): {what}: {}", failure.platform, failure.reason);
+        remarks.push(loud("Failed", &text, form));
     }
-    for (peer, reason) in &results.missing {
-        line(&if markdown {
-            format!(
-                "**Missing: {}** could not be built here: {}\n",
-                escape(peer),
-                escape(reason)
-            )
-        } else {
-            format!("!!! MISSING: {peer} could not be built here: {reason}")
-        });
+    for (peer, reason) in results.missing() {
+        remarks.push(loud("Missing", &format!("{peer}: {reason}"), form));
     }
-    text
+    remarks.push(sentences::sentences(results).join("\n"));
+    if !form.is_markdown {
+        remarks
+            .iter_mut()
+            .for_each(|remark| *remark = wrapped(remark));
+    }
+    remarks
+}
+
+/// What nobody should overlook.
+fn loud(word: &str, text: &str, form: Form) -> String {
+    if form.is_markdown {
+        format!("**{word}**: {}", escape(text))
+    } else {
+        format!("!!! {}: {text}", word.to_uppercase())
+    }
 }
 
 /// When, where and with what it was measured.
@@ -87,7 +141,7 @@ fn provenance(results: &Results) -> String {
         .map(|(name, version)| format!("{name} {version}"))
         .collect();
     format!(
-        "Measured on {} on {}, medians of {} rounds, with {}, by `{}`.\n",
+        "Measured on {} on {}, medians of {} rounds, with {}, by `{}`.",
         results.date,
         results.machine,
         results.rounds,
@@ -96,90 +150,57 @@ fn provenance(results: &Results) -> String {
     )
 }
 
-fn comfy(table: &Table, change: impl Fn(&str) -> String) -> comfy_table::Table {
-    let mut drawn = comfy_table::Table::new();
-    drawn.set_header(table.header.iter().map(|cell| change(cell)));
-    for row in &table.rows {
-        drawn.add_row(row.cells.iter().map(|cell| change(cell)));
-    }
-    drawn
-}
-
-/// Whether a column holds figures: those stand at the right.
-#[must_use]
-pub fn is_numeric(table: &Table, column: usize) -> bool {
-    let is_word = |cell: &str| cell.is_empty() || cell == tables::NOTHING || cell == tables::FAILED;
-    let is_figure = |cell: &str| {
-        cell.starts_with(|first: char| first.is_ascii_digit())
-            && !cell.contains(char::is_alphabetic)
-    };
-    let mut cells = table.rows.iter().map(|row| row.cells[column].as_str());
-    column > 0 && cells.clone().any(is_figure) && cells.all(|cell| is_word(cell) || is_figure(cell))
-}
-
-fn in_terminal(table: &Table) -> String {
-    let mut drawn = comfy(table, str::to_string);
-    drawn.load_style(presets::UTF8_FULL_CONDENSED);
-    for (column, settings) in drawn.column_iter_mut().enumerate() {
-        if is_numeric(table, column) {
-            settings.set_cell_alignment(CellAlignment::Right);
+/// Lines that fit a terminal, where words allow it.
+fn wrapped(text: &str) -> String {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let length = line.chars().count() + 1 + word.chars().count();
+            if !line.is_empty() && length > COLUMNS {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
         }
+        lines.push(line);
     }
-    let note = if table.note.is_empty() {
-        String::new()
-    } else {
-        format!("{}\n", table.note)
-    };
-    format!("{drawn}\n{note}")
-}
-
-/// comfy-table's Markdown, with the marks of alignment that it lacks.
-fn in_markdown(table: &Table) -> String {
-    let mut drawn = comfy(table, escape);
-    drawn.load_style(presets::ASCII_MARKDOWN);
-    let drawn = drawn.to_string();
-    let lines = drawn.lines().enumerate().map(|(number, line)| {
-        if number == 1 {
-            alignments(table, line)
-        } else {
-            line.trim_end().to_string()
-        }
-    });
-    let note = if table.note.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}\n", table.note)
-    };
-    format!("{}\n{note}", lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// `|---|---|` with a colon at the end of each column of figures.
-fn alignments(table: &Table, line: &str) -> String {
-    let columns = line.trim().trim_matches('|').split('|').enumerate();
-    let columns = columns.map(|(column, dashes)| match dashes.strip_suffix('-') {
-        Some(rest) if is_numeric(table, column) => format!("{rest}:"),
-        _ => dashes.to_string(),
-    });
-    format!("|{}|", columns.collect::<Vec<_>>().join("|"))
-}
-
-/// What would end a cell or begin a tag.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace('\n', " ")
+    lines.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const REPORT: &str = "target/lab/report.html";
+    const TERMINAL: Form = Form {
+        is_markdown: false,
+        has_all: false,
+        report: Some(REPORT),
+    };
+    const MARKDOWN: Form = Form {
+        is_markdown: true,
+        ..TERMINAL
+    };
+    const ALL: Form = Form {
+        has_all: true,
+        ..TERMINAL
+    };
+
+    fn quick() -> Results {
+        Results {
+            quick: true,
+            ..fixture::results()
+        }
+    }
+
     #[test]
     fn everything_missing_is_named_with_its_reason() {
         let results = fixture::results();
-        for markdown in [false, true] {
-            let text = render(&results, markdown);
+        for form in [TERMINAL, MARKDOWN, ALL] {
+            let text = render(&results, form);
             assert!(text.contains(fixture::MISSING));
             assert!(text.contains("no C compiler"));
             assert!(text.contains(fixture::FAILING));
@@ -188,54 +209,52 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_have_goals_and_allocators() {
+    fn every_form_names_all_allocators() {
         let results = fixture::results();
-        for markdown in [false, true] {
-            let text = render(&results, markdown);
+        for form in [TERMINAL, MARKDOWN, ALL] {
+            let text = render(&results, form);
             for platform in &results.platforms {
                 assert!(text.contains(&platform.name));
                 assert!(platform.allocators.iter().all(|name| text.contains(name)));
             }
-            assert!(text.contains("≤ 1.15"));
         }
     }
 
     #[test]
-    fn a_markdown_table_has_equally_many_bars_in_each_line() {
-        let results = fixture::results();
-        for table in [
-            compact::table(&results.platforms[0]),
-            tables::failures(&failures::failures(&results)),
-            tables::goals(&goals::goals(&results)),
-        ] {
-            let text = in_markdown(&table);
-            let bars = |line: &str| line.replace("\\|", "").matches('|').count();
-            let lines: Vec<&str> = text
-                .lines()
-                .take_while(|line| line.starts_with('|'))
-                .collect();
-            assert!(lines.len() > 2);
-            assert!(
-                lines
-                    .iter()
-                    .all(|line| bars(line) == table.header.len() + 1),
-                "{text}"
-            );
+    fn a_terminal_of_a_hundred_columns_is_wide_enough() {
+        for results in [fixture::results(), quick()] {
+            let text = render(&results, TERMINAL);
+            for line in text.lines() {
+                assert!(line.chars().count() <= COLUMNS, "{line}");
+            }
+            assert!(text.contains(REPORT));
         }
     }
 
     #[test]
-    fn columns_of_figures_stand_at_the_right() {
-        let goals = tables::goals(&goals::goals(&fixture::results()));
-        assert!((0..4).all(|column| !is_numeric(&goals, column)));
-        let table = compact::table(&fixture::results().platforms[0]);
-        let text = in_markdown(&table);
-        let marks = text.lines().nth(1).unwrap();
-        assert_eq!(
-            marks.matches("-:|").count(),
-            table.header.len() - 1,
-            "{marks}"
-        );
+    fn the_sentences_are_the_end() {
+        for form in [TERMINAL, MARKDOWN] {
+            let results = fixture::results();
+            let text = render(&results, form).replace('\n', " ");
+            let sentences = sentences::sentences(&results).join(" ");
+            assert!(text.trim_end().ends_with(&sentences), "{text}");
+        }
+    }
+
+    #[test]
+    fn goals_are_the_maintainers() {
+        let has_goals = |results: &Results, form| render(results, form).contains("≤ 1.15");
+        assert!(has_goals(&fixture::results(), MARKDOWN));
+        assert!(!has_goals(&quick(), MARKDOWN));
+        assert!(!has_goals(&fixture::results(), TERMINAL));
+    }
+
+    #[test]
+    fn a_quick_run_says_what_it_leaves_out() {
+        for form in [TERMINAL, MARKDOWN] {
+            assert!(render(&quick(), form).contains("leaves out"));
+            assert!(!render(&fixture::results(), form).contains("leaves out"));
+        }
     }
 
     #[test]
@@ -244,6 +263,31 @@ mod tests {
             platforms: vec![],
             ..fixture::results()
         };
-        assert!(render(&results, false).contains("not measured"));
+        assert!(render(&results, TERMINAL).contains("Nothing was measured"));
+        let mut results = fixture::results();
+        results.platforms[1].workloads.clear();
+        assert!(!render(&results, TERMINAL).contains("== native"));
+    }
+
+    #[test]
+    fn one_reason_is_told_once() {
+        let mut results = fixture::results();
+        let reason = results.missing[fixture::MISSING].clone();
+        results.missing.insert("another".into(), reason);
+        let text = render(&results, MARKDOWN);
+        assert!(text.contains(&format!("another, {}: no C", fixture::MISSING)));
+        assert_eq!(text.matches("no C compiler").count(), 1);
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_only() {
+        let text = wrapped(&format!(
+            "{} {}\nshort",
+            "word ".repeat(40).trim_end(),
+            "x".repeat(120)
+        ));
+        assert_eq!(text.lines().count(), 4);
+        assert!(text.lines().any(|line| line.len() == 120));
+        assert!(text.ends_with("\nshort"));
     }
 }

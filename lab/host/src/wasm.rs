@@ -1,7 +1,8 @@
 //! The workloads under wasmtime: time, executed instructions and linear memory of each in each allocator.
 
 use crate::guest::{Guest, Loaded};
-use crate::plan::{Plan, reason};
+use crate::plan::{Plan, ROUNDS, reason};
+use crate::progress::step;
 use crate::results::{Cell, Workload};
 use crate::times::{Subject, interleave};
 use anyhow::{Result, anyhow};
@@ -29,7 +30,6 @@ struct Counts {
 
 impl Module {
     fn compile((allocator, file): &(&str, &Path)) -> Self {
-        eprintln!("compile {allocator}");
         let guests = || {
             Ok(Guests {
                 plain: Guest::compile(file, false)?,
@@ -59,12 +59,12 @@ pub fn workloads(plan: &Plan, files: &[(&str, &Path)]) -> Vec<Workload> {
     }
     let modules: Vec<Module> = files.iter().map(Module::compile).collect();
     let measure = |workload: lab_workloads::Workload| {
-        eprintln!("time under wasmtime: {}", workload.name);
+        step(&workload.name);
         let load = |guest: &Guest| Loaded::new(guest, &workload);
         Workload {
             calls: workload.calls as u64,
             peak: workload.peak,
-            cells: cells(plan, &modules, load),
+            cells: cells(&modules, load),
             name: workload.name,
         }
     };
@@ -82,9 +82,9 @@ pub fn programs(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
     let names = names.iter().map(|name| format!("program/{name}"));
     let wanted = (0..).zip(names).filter(|(_, name)| plan.wants(name));
     let measure = |(number, name): (u32, String)| {
-        eprintln!("time under wasmtime: {name}");
+        step(&name);
         let load = |guest: &Guest| Loaded::program(guest, number);
-        let cells = cells(plan, &modules, load);
+        let cells = cells(&modules, load);
         Workload {
             name,
             calls: 0,
@@ -96,11 +96,7 @@ pub fn programs(plan: &Plan, files: &[(&str, &Path)]) -> Result<Vec<Workload>> {
 }
 
 /// One workload in each module.
-fn cells(
-    plan: &Plan,
-    modules: &[Module],
-    load: impl Fn(&Guest) -> Result<Loaded>,
-) -> BTreeMap<String, Cell> {
+fn cells(modules: &[Module], load: impl Fn(&Guest) -> Result<Loaded>) -> BTreeMap<String, Cell> {
     let mut counts = Vec::new();
     let mut subjects = Vec::new();
     for module in modules {
@@ -115,7 +111,7 @@ fn cells(
         counts.push(count);
         subjects.push(subject);
     }
-    let times = interleave(subjects, plan.rounds());
+    let times = interleave(subjects, ROUNDS);
     let mut cells = BTreeMap::new();
     for ((module, count), time) in modules.iter().zip(counts).zip(times) {
         let cell = match time {

@@ -8,8 +8,11 @@
 use anyhow::{Context, Result, bail};
 use std::env::{split_paths, var, var_os};
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A C compiler for wasm32-wasip1, which links as well.
 pub struct Compiler {
@@ -36,6 +39,9 @@ const SYSROOTS: [&[&str]; 4] = [
     &["--sysroot=/usr", "--target=wasm32-wasi"],
     &["--sysroot=/usr/share/wasi-sysroot"],
 ];
+
+/// How long fetching something may take: whoever has no network, or a slow one, does without it.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A compiler, in this order: what the user has set, wasi-sdk, clang with wasi-libc, Zig, and Zig fetched from
 /// PyPI into `target/lab/zig`.
@@ -133,14 +139,15 @@ fn zig() -> Option<Compiler> {
 /// Makes a virtual environment with Zig in it.
 fn fetch_zig() -> Result<Compiler> {
     let directory = lab("zig");
-    eprintln!(
-        "==> fetching a C compiler for wasm32-wasip1 (ziglang, from PyPI) into {}",
-        directory.display()
-    );
     let python = on_path("python3").context("there is no python3 to fetch one with")?;
+    eprintln!("    fetching a C compiler for wasm32-wasip1 (ziglang, from PyPI)");
     run(Command::new(python).args(["-m", "venv"]).arg(&directory))?;
     let python = directory.join("bin/python");
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", ZIG]))?;
+    fetch(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(["--disable-pip-version-check", "--retries=1", ZIG]),
+    )?;
     zig_of(&python)
 }
 
@@ -186,11 +193,12 @@ fn script(file: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// A path in the directory of what the lab makes.
+/// A path in the directory of what the lab makes, which is in cargo's target directory.
 pub fn lab(path: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).unwrap_or(here);
-    root.join("target/lab").join(path)
+    let target = var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    root.join(target).join("lab").join(path)
 }
 
 /// The executable of this name.
@@ -204,10 +212,95 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 /// Runs a command to its end; its output is not for reading.
 pub fn run(command: &mut Command) -> Result<()> {
     let output = command.stdout(Stdio::null()).output();
-    let output = output.with_context(|| format!("cannot run {command:?}"))?;
+    let output = output.with_context(|| format!("cannot run {}", name(command)))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        bail!("{command:?} failed ({}): {}", output.status, message.trim());
+        bail!("{} failed: {}", name(command), message.trim());
     }
     Ok(())
+}
+
+/// The same of a command that needs the network, and is not waited for without end.
+pub fn fetch(command: &mut Command) -> Result<()> {
+    within(PATIENCE, command)
+}
+
+fn within(patience: Duration, command: &mut Command) -> Result<()> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let child = command.stderr(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot run {}", name(command)))?;
+    let mut messages = child.stderr.take().context("it has no stderr")?;
+    // Read while it runs, so that it never waits for a reader.
+    let reader = thread::spawn(move || {
+        let mut text = Vec::new();
+        // What was read so far is all that there is to tell.
+        let _ = messages.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).trim().to_string()
+    });
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            if status.success() {
+                return Ok(());
+            }
+            let messages = reader.join().unwrap_or_default();
+            let last = messages.lines().last().unwrap_or_default();
+            bail!("{} failed: {last} (is there a network?)", name(command));
+        }
+        if start.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            // The reader is left to itself: a child of the child's may still have its end of the pipe.
+            bail!(
+                "{} was not done after {} s: is there a network?",
+                name(command),
+                patience.as_secs()
+            );
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A command as a person types it.
+fn name(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Duration, name, run, within};
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_failure_says_what_and_why() {
+        let script = "echo all; echo why >&2; exit 3";
+        for error in [
+            run(&mut shell(script)),
+            within(Duration::MAX, &mut shell(script)),
+        ] {
+            let error = error.unwrap_err().to_string();
+            let text = format!("sh -c {script} failed: why");
+            assert!(error.starts_with(&text), "{error}");
+        }
+        assert!(within(Duration::MAX, &mut shell("exit 0")).is_ok());
+        assert!(run(&mut Command::new("no such program")).is_err());
+    }
+
+    #[test]
+    fn nothing_is_waited_for_without_end() {
+        let error = within(Duration::ZERO, &mut shell("exec sleep 1000")).unwrap_err();
+        assert!(error.to_string().contains("not done"), "{error}");
+    }
+
+    #[test]
+    fn a_command_has_the_name_that_one_types() {
+        assert_eq!(name(&shell("true")), "sh -c true");
+    }
 }

@@ -1,21 +1,21 @@
 //! Horizontal bars: one per allocator in each category, from zero. A bar that would dwarf the others is cut off, with
 //! its figure behind it.
 
-use super::canvas::{self, Head, Key, SMALL, Surface, TEXT, WIDTH, style, write};
+use super::canvas::{self, Head, Key, SMALL, Surface, TEXT, WIDTH, short, style, write};
 use super::palette::{FAINT, GRID, INK, PAPER, Palette, Shade};
 use crate::results::PAGESLAB;
-use crate::summary::tables::{FAILED, thousands};
+use crate::summary::tables::cells::FAILED;
 use anyhow::Result;
 use plotters::chart::ChartBuilder;
 use plotters::prelude::{PathElement, Rectangle};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, TRANSPARENT};
 
-pub struct Bars<'a> {
+pub struct Bars {
     pub title: String,
     /// What the figures are, with their unit.
     pub unit: String,
-    pub allocators: &'a [String],
+    pub allocators: Vec<String>,
     /// Where the yardstick is.
     pub reference: Option<f64>,
     pub categories: Vec<Category>,
@@ -49,13 +49,15 @@ const NARROW: i32 = 15;
 const SPACE: i32 = 14;
 /// Between bars.
 const GAP: i32 = 3;
+/// From a bar to the figure behind it.
+const BEHIND: i32 = 8;
 /// Below the bars: the figures of the axis, then what they are.
 const TICKS: i32 = 40;
 const UNIT: i32 = 32;
 /// How often longer than the longest that matters a bar may be.
 const CUT: f64 = 4.0;
-/// Room for figures behind the longest bar.
-const ROOM: f64 = 1.2;
+/// At the right of the plot.
+const MARGIN: i32 = 36;
 
 impl Category {
     fn pitch(&self, bar: Bar) -> i32 {
@@ -78,7 +80,7 @@ impl Category {
     }
 }
 
-impl Bars<'_> {
+impl Bars {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.categories
@@ -94,24 +96,39 @@ impl Bars<'_> {
         })
     }
 
-    /// The length of the longest bar that is shown in full.
+    /// The length of the longest bar that is shown in full: some times the yardstick's or, where there is none, pageslab's.
     fn longest(&self) -> f64 {
         let longest = self.figures().map(|(_, figure)| figure).fold(0.0, f64::max);
         let own = self
             .figures()
             .filter(|(index, _)| self.allocators[*index] == PAGESLAB);
-        let own = own
-            .map(|(_, figure)| figure)
-            .fold(self.reference.unwrap_or(0.0), f64::max);
-        if own > 0.0 {
-            longest.min(CUT * own)
-        } else {
-            longest
+        let own = own.map(|(_, figure)| figure).fold(0.0, f64::max);
+        match self.reference.unwrap_or(own) {
+            matters if matters > 0.0 => longest.min(CUT * matters),
+            _ => longest,
         }
     }
 
+    /// Where every bar bears its allocator's name, there is no need for a legend.
     fn head(&self) -> Head<'_> {
-        Head::new(&self.title, "", self.allocators, Key::Bar)
+        let all_named = self.categories.iter().all(|category| category.is_broad);
+        let legend = if all_named { &[][..] } else { &self.allocators };
+        Head::new(&self.title, "", legend, Key::Bar)
+    }
+
+    /// How much wider than the longest bar the plot is: there is room for the widest figure behind it.
+    fn room(&self, left: i32) -> f64 {
+        let figures = self.figures().map(|(_, figure)| self.shown(figure));
+        let widest = figures.map(|text| canvas::width(&text, SMALL)).max();
+        let plot = f64::from(WIDTH - left - MARGIN);
+        let figure = f64::from(widest.unwrap_or(0) + BEHIND - MARGIN);
+        plot / (plot - figure.max(0.0)).max(1.0)
+    }
+
+    /// A figure, with a mark if its bar is cut off.
+    fn shown(&self, figure: f64) -> String {
+        let cut = if figure > self.longest() { "» " } else { "" };
+        format!("{cut}{}", (self.show)(figure))
     }
 
     /// Of the bars alone.
@@ -144,15 +161,15 @@ impl Bars<'_> {
             let longest = self.longest().max(f64::MIN_POSITIVE);
             let mut chart = ChartBuilder::on(&plot)
                 .margin_left(left)
-                .margin_right(20)
+                .margin_right(MARGIN)
                 .x_label_area_size(TICKS)
-                .build_cartesian_2d(0.0..longest * ROOM, -f64::from(bars)..0.0)?;
+                .build_cartesian_2d(0.0..longest * self.room(left), -f64::from(bars)..0.0)?;
             chart
                 .configure_mesh()
                 .disable_y_mesh()
                 .disable_y_axis()
                 .x_labels(5)
-                .x_label_formatter(&|figure| tick(*figure))
+                .x_label_formatter(&|figure| short(*figure))
                 .bold_line_style(GRID.colour())
                 .light_line_style(TRANSPARENT)
                 .axis_style(GRID.colour())
@@ -206,14 +223,14 @@ impl Bars<'_> {
                 colour.filled(),
             ))?;
             let middle = (top + bottom) / 2;
-            let cut = if figure > shown { "» " } else { "" };
+            let cut = if figure > shown { "»" } else { "" };
             let (text, shade) = match bar {
                 Bar::Failed if category.is_broad => (FAILED.to_string(), FAINT),
                 Bar::Failed => (format!("{name} {FAILED}"), FAINT),
-                _ if category.is_broad => (format!("{cut}{}", (self.show)(figure)), INK),
+                _ if category.is_broad => (self.shown(figure), INK),
                 _ => (cut.to_string(), INK),
             };
-            legible(surface, &text, (right + 8, middle), SMALL, shade)?;
+            legible(surface, &text, (right + BEHIND, middle), SMALL, shade)?;
             if category.is_broad {
                 let shade = if name == PAGESLAB { INK } else { FAINT };
                 let style = style(SMALL, shade, HPos::Right, VPos::Center);
@@ -241,22 +258,12 @@ fn legible(surface: &Surface, text: &str, at: (i32, i32), size: f64, shade: Shad
     )
 }
 
-/// A figure of an axis, with as many digits as it needs.
-fn tick(figure: f64) -> String {
-    if figure >= 1000.0 {
-        thousands(figure.round() as u64)
-    } else {
-        let text = format!("{figure:.2}");
-        text.trim_end_matches('0').trim_end_matches('.').into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::summary::fixture;
 
-    fn bars(allocators: &[String]) -> Bars<'_> {
+    fn bars(allocators: &[String]) -> Bars {
         let figures = allocators
             .iter()
             .enumerate()
@@ -271,7 +278,7 @@ mod tests {
         Bars {
             title: "Time <to> limit".into(),
             unit: "ratio".into(),
-            allocators,
+            allocators: allocators.to_vec(),
             reference: Some(1.0),
             categories: vec![Category {
                 label: "all & sundry".into(),
@@ -283,14 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn every_allocator_is_in_the_legend_and_has_its_colour() {
+    fn every_allocator_is_at_its_bar_and_has_its_colour() {
         let results = fixture::results();
         let palette = Palette::new(&results);
         let allocators = &results.platforms[0].allocators;
-        let svg = bars(allocators).svg(&palette).unwrap();
+        let mut bars = bars(allocators);
+        let svg = bars.svg(&palette).unwrap();
+        bars.categories[0].is_broad = false;
+        let narrow = bars.svg(&palette).unwrap();
         for name in allocators {
-            // In the legend and at the bar.
-            assert_eq!(svg.matches(&format!(">\n{name}\n<")).count(), 2, "{name}");
+            let text = format!(">\n{name}\n<");
+            assert_eq!(svg.matches(&text).count(), 1, "{name}");
+            // In the legend.
+            assert_eq!(narrow.matches(&text).count(), 1, "{name}");
             let plotters::style::RGBColor(red, green, blue) = palette.shade(name).colour();
             assert!(svg.contains(&format!("fill=\"#{red:02X}{green:02X}{blue:02X}\"")));
         }
@@ -308,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn one_long_bar_does_not_dwarf_the_others_even_if_it_is_pageslabs() {
+        let results = fixture::results();
+        let mut bars = bars(&results.platforms[0].allocators);
+        let own = bars.allocators.iter().position(|name| name == PAGESLAB);
+        bars.categories[0].bars[own.unwrap()] = Bar::Figure(50.0);
+        assert_eq!(bars.longest(), CUT);
+        bars.reference = None;
+        assert_eq!(bars.longest(), 100.0);
+    }
+
+    #[test]
     fn text_is_escaped() {
         let results = fixture::results();
         let svg = bars(&results.platforms[0].allocators)
@@ -316,13 +339,5 @@ mod tests {
         assert!(svg.contains("Time &lt;to&gt; limit"));
         assert!(svg.contains("all &amp; sundry"));
         assert!(!svg.contains("<to>"));
-    }
-
-    #[test]
-    fn ticks_have_no_idle_digits() {
-        assert_eq!(tick(0.0), "0");
-        assert_eq!(tick(0.5), "0.5");
-        assert_eq!(tick(100.0), "100");
-        assert_eq!(tick(20_000.0), "20,000");
     }
 }

@@ -6,7 +6,8 @@ use super::curves::Curves;
 use super::palette::Palette;
 use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Platform, Workload};
 use crate::summary::figures::{self, Quantity, describe, mean, ratio};
-use crate::summary::tables::{DENSITIES, FAILED, PERCENTILES, Percentile, ratio_text, thousands};
+use crate::summary::tables::cells::{FAILED, Outcome, ratio_text, thousands};
+use crate::summary::tables::{DENSITIES, PERCENTILES, Percentile, dense, size};
 use anyhow::Result;
 use std::collections::BTreeSet;
 
@@ -41,20 +42,13 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
     let mut sections = vec![
         Section {
             heading: "Time and instructions",
-            about: "Ratios to limit, an unvalidated free list: shorter is better. Whole programs, most of whose time \
-                    is not the allocator's, to dlmalloc.",
+            about: "Ratios to dlmalloc: shorter is better. Most of a whole program's time is not the allocator's.",
             charts: bars(vec![
-                means(
-                    platform,
-                    Quantity::Time,
-                    "Time",
-                    "ratio to limit's time, geometric mean",
-                ),
+                means(platform, Quantity::Time, "Time, dlmalloc = 1.00"),
                 means(
                     platform,
                     Quantity::Instructions,
-                    "Executed wasm instructions",
-                    "ratio to limit's count, geometric mean",
+                    "Executed wasm instructions, dlmalloc = 1.00",
                 ),
                 programs(platform),
             ])?,
@@ -105,43 +99,38 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
     Ok(sections)
 }
 
-/// The few bars that say most, for a README.
+/// The few bars that say most, for a README: of what one can use.
 #[must_use]
-pub fn overview(platform: &Platform) -> Bars<'_> {
-    let mean = |label: &str, workloads: Vec<&Workload>, quantity, yardstick| {
-        mean_category(platform, label, &workloads, quantity, yardstick)
+pub fn overview(platform: &Platform) -> Bars {
+    let mut allocators = platform.allocators.clone();
+    allocators.retain(|name| name != LIMIT);
+    let mean = |label: &str, workloads: Vec<&Workload>, quantity| {
+        mean_category(&allocators, label, &workloads, quantity)
     };
+    let categories = present(vec![
+        mean("time, all calls", figures::calls(platform), Quantity::Time),
+        mean(
+            "time, traces of real programs",
+            figures::group(platform, "trace"),
+            Quantity::Time,
+        ),
+        mean(
+            "time, whole programs",
+            figures::programs(platform),
+            Quantity::Time,
+        ),
+        mean(
+            "peak linear memory",
+            figures::large(platform),
+            Quantity::Memory,
+        ),
+    ]);
     Bars {
-        title: "Time and memory of allocators in wasm guests".into(),
-        unit: "ratio, geometric mean; shorter is better".into(),
-        allocators: &platform.allocators,
+        title: "Time and memory, dlmalloc = 1.00".into(),
+        unit: "geometric means; shorter is better".into(),
+        allocators,
         reference: Some(1.0),
-        categories: present(vec![
-            mean(
-                "time, all calls, to limit",
-                figures::calls(platform),
-                Quantity::Time,
-                LIMIT,
-            ),
-            mean(
-                "time, recorded traces, to limit",
-                figures::group(platform, "trace"),
-                Quantity::Time,
-                LIMIT,
-            ),
-            mean(
-                "time, whole programs, to dlmalloc",
-                figures::programs(platform),
-                Quantity::Time,
-                DLMALLOC,
-            ),
-            mean(
-                "peak linear memory, to dlmalloc",
-                figures::large(platform),
-                Quantity::Memory,
-                DLMALLOC,
-            ),
-        ]),
+        categories,
         show: ratio_text,
     }
 }
@@ -152,16 +141,15 @@ fn present(mut categories: Vec<Category>) -> Vec<Category> {
 }
 
 fn mean_category(
-    platform: &Platform,
+    allocators: &[String],
     label: &str,
     workloads: &[&Workload],
     quantity: Quantity,
-    yardstick: &str,
 ) -> Category {
     let bar = |name: &String| {
         let has_failed =
             |workload: &&Workload| matches!(workload.cells.get(name), Some(Cell::Failed(_)));
-        match mean(workloads, quantity, name, yardstick) {
+        match mean(workloads, quantity, name, DLMALLOC) {
             None if workloads.iter().any(has_failed) => Bar::Failed,
             mean => mean.map(|mean| mean.value).into(),
         }
@@ -169,19 +157,14 @@ fn mean_category(
     Category {
         label: format!("{label} ({})", workloads.len()),
         is_broad: true,
-        bars: platform.allocators.iter().map(bar).collect(),
+        bars: allocators.iter().map(bar).collect(),
     }
 }
 
-fn single_category(
-    platform: &Platform,
-    workload: &Workload,
-    quantity: Quantity,
-    yardstick: &str,
-) -> Category {
+fn single_category(platform: &Platform, workload: &Workload, quantity: Quantity) -> Category {
     let bar = |name: &String| match workload.cells.get(name) {
         Some(Cell::Failed(_)) => Bar::Failed,
-        _ => ratio(workload, quantity, name, yardstick).into(),
+        _ => ratio(workload, quantity, name, DLMALLOC).into(),
     };
     Category {
         label: workload.name.clone(),
@@ -190,9 +173,21 @@ fn single_category(
     }
 }
 
-fn means<'a>(platform: &'a Platform, quantity: Quantity, title: &str, unit: &str) -> Bars<'a> {
+/// A chart of ratios to dlmalloc.
+fn ratios(platform: &Platform, title: String, unit: &str, categories: Vec<Category>) -> Bars {
+    Bars {
+        title,
+        unit: unit.into(),
+        allocators: platform.allocators.clone(),
+        reference: Some(1.0),
+        categories: present(categories),
+        show: ratio_text,
+    }
+}
+
+fn means(platform: &Platform, quantity: Quantity, title: &str) -> Bars {
     let category = |label: &str, workloads: &[&Workload]| {
-        mean_category(platform, label, workloads, quantity, LIMIT)
+        mean_category(&platform.allocators, label, workloads, quantity)
     };
     let mut categories = vec![category("all but programs", &figures::calls(platform))];
     let groups = figures::groups(platform);
@@ -202,81 +197,58 @@ fn means<'a>(platform: &'a Platform, quantity: Quantity, title: &str, unit: &str
     {
         categories.push(category(describe(group), &figures::group(platform, group)));
     }
-    Bars {
-        title: format!("{title}, to limit"),
-        unit: unit.into(),
-        allocators: &platform.allocators,
-        reference: Some(1.0),
-        categories: present(categories),
-        show: ratio_text,
-    }
+    ratios(platform, title.into(), "geometric means", categories)
 }
 
-fn programs(platform: &Platform) -> Bars<'_> {
+fn programs(platform: &Platform) -> Bars {
     let programs = figures::programs(platform);
-    let mut categories = vec![mean_category(
-        platform,
-        "mean",
-        &programs,
-        Quantity::Time,
-        DLMALLOC,
-    )];
+    let mean = mean_category(&platform.allocators, "mean", &programs, Quantity::Time);
     let singles = programs
         .iter()
-        .map(|program| single_category(platform, program, Quantity::Time, DLMALLOC));
-    categories.extend(singles);
-    Bars {
-        title: "Time of whole programs, to dlmalloc".into(),
-        unit: "ratio to dlmalloc's time".into(),
-        allocators: &platform.allocators,
-        reference: Some(1.0),
-        categories: present(categories),
-        show: ratio_text,
-    }
+        .map(|program| single_category(platform, program, Quantity::Time));
+    ratios(
+        platform,
+        "Time of whole programs, dlmalloc = 1.00".into(),
+        "time to dlmalloc's",
+        [mean].into_iter().chain(singles).collect(),
+    )
 }
 
 /// A chart per group that has more than one workload: of one, the mean says all.
-fn workloads(platform: &Platform) -> Vec<Bars<'_>> {
+fn workloads(platform: &Platform) -> Vec<Bars> {
     let groups = figures::groups(platform);
     let groups = groups
         .into_iter()
         .filter(|group| *group != figures::PROGRAM);
     let groups = groups.map(|group| (group, figures::group(platform, group)));
+    let chart = |(group, workloads): (&str, Vec<&Workload>)| {
+        let single = |workload: &&Workload| single_category(platform, workload, Quantity::Time);
+        ratios(
+            platform,
+            format!("Time: {}", describe(group)),
+            "time to dlmalloc's",
+            workloads.iter().map(single).collect(),
+        )
+    };
     groups
         .filter(|(_, workloads)| workloads.len() > 1)
-        .map(|(group, workloads)| Bars {
-            title: format!("Time, to limit: {}", describe(group)),
-            unit: "ratio to limit's time".into(),
-            allocators: &platform.allocators,
-            reference: Some(1.0),
-            categories: present(
-                workloads
-                    .iter()
-                    .map(|workload| single_category(platform, workload, Quantity::Time, LIMIT))
-                    .collect(),
-            ),
-            show: ratio_text,
-        })
+        .map(chart)
         .collect()
 }
 
 /// The means, then a chart per group.
-fn memory(platform: &Platform) -> Vec<Bars<'_>> {
+fn memory(platform: &Platform) -> Vec<Bars> {
     let large = figures::large(platform);
     let of_group = |group: &str| -> Vec<&Workload> {
         let large = large.iter().copied();
         large.filter(|workload| workload.group() == group).collect()
     };
-    let chart = |title: &str, categories: Vec<Category>| Bars {
-        title: format!("Peak linear memory, to dlmalloc: {title}"),
-        unit: "ratio to dlmalloc's pages".into(),
-        allocators: &platform.allocators,
-        reference: Some(1.0),
-        categories: present(categories),
-        show: ratio_text,
+    let chart = |title: &str, categories: Vec<Category>| {
+        let title = format!("Peak linear memory: {title}");
+        ratios(platform, title, "pages to dlmalloc's", categories)
     };
     let mean = |label: &str, workloads: &[&Workload]| {
-        mean_category(platform, label, workloads, Quantity::Memory, DLMALLOC)
+        mean_category(&platform.allocators, label, workloads, Quantity::Memory)
     };
     let mut means = vec![mean("all", &large)];
     let mut charts = Vec::new();
@@ -286,8 +258,7 @@ fn memory(platform: &Platform) -> Vec<Bars<'_>> {
         if workloads.len() > 1 {
             means.push(mean(describe(group), &workloads));
         }
-        let single =
-            |workload: &&Workload| single_category(platform, workload, Quantity::Memory, DLMALLOC);
+        let single = |workload: &&Workload| single_category(platform, workload, Quantity::Memory);
         charts.push(chart(
             describe(group),
             workloads.iter().map(single).collect(),
@@ -374,20 +345,12 @@ fn curves<'a>(
     }
 }
 
-fn densities(platform: &Platform) -> Vec<Bars<'_>> {
-    let counts: BTreeSet<u64> = platform
-        .densities
-        .iter()
-        .map(|point| point.instances)
-        .collect();
+fn densities(platform: &Platform) -> Vec<Bars> {
+    let counts = platform.densities.iter().map(|point| point.instances);
+    let counts: BTreeSet<u64> = counts.collect();
     let charts = DENSITIES.iter().map(|(name, of)| {
         let categories = counts.iter().map(|&instances| {
-            let bar = |allocator: &String| {
-                let mut points = platform.densities.iter();
-                let point = points
-                    .find(|point| point.instances == instances && point.allocator == *allocator);
-                outcome(point.map(|point| &point.outcome), of)
-            };
+            let bar = |name: &String| outcome(dense(platform, instances, name), of);
             Category {
                 label: format!("{} instances", thousands(instances)),
                 is_broad: true,
@@ -397,7 +360,7 @@ fn densities(platform: &Platform) -> Vec<Bars<'_>> {
         Bars {
             title: format!("Per instance: {name}"),
             unit: (*name).into(),
-            allocators: &platform.allocators,
+            allocators: platform.allocators.clone(),
             reference: None,
             categories: categories.collect(),
             show: as_count,
@@ -406,16 +369,12 @@ fn densities(platform: &Platform) -> Vec<Bars<'_>> {
     charts.collect()
 }
 
-fn sizes(platform: &Platform) -> Bars<'_> {
-    let bar = |allocator: &String| {
-        let mut sizes = platform.sizes.iter();
-        let size = sizes.find(|size| size.allocator == *allocator);
-        outcome(size.map(|size| &size.outcome), |bytes| *bytes as f64)
-    };
+fn sizes(platform: &Platform) -> Bars {
+    let bar = |name: &String| outcome(size(platform, name), |bytes| *bytes as f64);
     Bars {
         title: "Size of a module of alloc, free and realloc".into(),
         unit: "bytes".into(),
-        allocators: &platform.allocators,
+        allocators: platform.allocators.clone(),
         reference: None,
         categories: present(vec![Category {
             label: "after wasm-opt -Oz".into(),
@@ -426,7 +385,7 @@ fn sizes(platform: &Platform) -> Bars<'_> {
     }
 }
 
-fn outcome<T>(outcome: Option<&Result<T, String>>, of: impl Fn(&T) -> f64) -> Bar {
+fn outcome<T>(outcome: Outcome<T>, of: impl Fn(&T) -> f64) -> Bar {
     match outcome {
         None => Bar::Absent,
         Some(Err(_)) => Bar::Failed,

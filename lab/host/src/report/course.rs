@@ -4,7 +4,7 @@
 use super::canvas::{self, Head, Key, SMALL, TEXT, style, write};
 use super::palette::{FAINT, GRID, INK, Palette};
 use crate::results::{PAGESLAB, Platform, SoakFigures};
-use crate::summary::tables::FAILED;
+use crate::summary::tables::cells::FAILED;
 use anyhow::Result;
 use plotters::chart::ChartBuilder;
 use plotters::prelude::LineSeries;

@@ -1,7 +1,7 @@
 //! Curves over the number of live blocks, one per allocator, both axes logarithmic: what is flat in them does not
 //! depend on that number. pageslab's lies above the others.
 
-use super::canvas::{self, Head, Key, SMALL, TEXT, lines, mark, style, write};
+use super::canvas::{self, Head, Key, SMALL, TEXT, lines, mark, short, style, write};
 use super::palette::{FAINT, GRID, INK, Palette};
 use crate::results::PAGESLAB;
 use anyhow::Result;
@@ -66,8 +66,8 @@ impl Curves<'_> {
                 .configure_mesh()
                 .x_labels(6)
                 .y_labels(7)
-                .x_label_formatter(&|live| power(*live))
-                .y_label_formatter(&|figure| power(*figure))
+                .x_label_formatter(&|live| short(*live))
+                .y_label_formatter(&|figure| short(*figure))
                 .bold_line_style(GRID.colour())
                 .light_line_style(TRANSPARENT)
                 .axis_style(GRID.colour())
@@ -129,18 +129,6 @@ fn decade_above(value: f64) -> f64 {
     10f64.powf(value.log10().ceil())
 }
 
-/// 1000 as 1k, 20000000 as 20M.
-fn power(value: f64) -> String {
-    let (number, unit) = match value {
-        value if value >= 1e9 => (value / 1e9, "G"),
-        value if value >= 1e6 => (value / 1e6, "M"),
-        value if value >= 1e3 => (value / 1e3, "k"),
-        value => (value, ""),
-    };
-    let text = format!("{number:.2}");
-    format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,13 +175,5 @@ mod tests {
             remark,
         };
         assert!(!curves.svg(&Palette::new(&results)).unwrap().contains("NaN"));
-    }
-
-    #[test]
-    fn powers_are_short() {
-        assert_eq!(power(1.0), "1");
-        assert_eq!(power(0.1), "0.1");
-        assert_eq!(power(100_000.0), "100k");
-        assert_eq!(power(2_500_000.0), "2.5M");
     }
 }

@@ -4,9 +4,11 @@
 use super::canvas::escape;
 use super::charts::{self, Section};
 use super::palette::{self, Palette};
+use crate::plan::LEFT_OUT;
 use crate::results::{PAGESLAB, Platform, Results};
-use crate::summary::tables::{self, FAILED, Table};
-use crate::summary::{compact, failures, goals, is_numeric};
+use crate::summary::table::Table;
+use crate::summary::tables::cells::FAILED;
+use crate::summary::{compact, failures, goals, sentences, tables};
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -14,21 +16,31 @@ const ABOUT: &str = "pageslab is a memory allocator for WebAssembly guests: size
                      constant time, and every free validated.";
 
 const HOW_TO_READ: &str = "Allocators take turns, round by round, and the medians are compared, so a machine whose \
-    speed drifts slows all of them alike. Times and instructions are ratios to <b>limit</b>, a free list that checks \
-    nothing and stands for what is physically possible; whole programs and memory are ratios to <b>dlmalloc</b>, which \
-    Rust's wasm32-unknown-unknown has by default. Below 1 is better than the yardstick. Means are geometric. A peer \
-    that could not do something is shown as <b>failed</b>, and is not in its means, which have an asterisk then.";
+    speed drifts slows all of them alike. Times, instructions and memory are ratios to <b>dlmalloc</b>, which Rust's \
+    wasm32-unknown-unknown has by default: below 1 is better than it. Means are geometric. A peer that could not do \
+    something is shown as <b>failed</b>, and is not in its means, which have an asterisk then.";
 
-/// The page.
+const ABOUT_GOALS: &str = "What its developers aim for, and what they reached in this run. Some are to limit, which \
+                           checks nothing; none says anything of the other allocators.";
+
+/// The page: first what came out, then all of it, last what only pageslab's developers ask.
 pub fn html(results: &Results) -> Result<String> {
     let palette = Palette::new(results);
     let mut body = String::new();
-    header(&mut body, results);
+    opening(&mut body, results);
     for (number, platform) in results.platforms.iter().enumerate() {
         let sections = charts::sections(platform, &palette)?;
         body.push_str(&platform_part(number, platform, &sections));
     }
     failed(&mut body, results);
+    measured(&mut body, results);
+    let goals = tables::goals(&goals::goals(results));
+    let _ = writeln!(
+        body,
+        "<h2 id=\"goals\">{}</h2>\n<p>{ABOUT_GOALS}</p>\n{}",
+        escape(&goals.title),
+        boxed(&goals, "listing")
+    );
     let style = include_str!("style.css");
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -41,54 +53,74 @@ pub fn html(results: &Results) -> Result<String> {
     ))
 }
 
-fn header(body: &mut String, results: &Results) {
+/// What came out, and pageslab beside the others.
+fn opening(body: &mut String, results: &Results) {
+    let kind = if results.quick { "a quick run, " } else { "" };
+    let _ = writeln!(
+        body,
+        "<h1>pageslab beside other allocators</h1>\n<p class=\"faint\">{kind}{}, {}</p>",
+        escape(&results.date),
+        escape(&results.machine)
+    );
+    for sentence in sentences::sentences(results) {
+        let _ = writeln!(body, "<p>{}</p>", escape(&sentence));
+    }
+    missing(body, results);
+    for platform in &results.platforms {
+        let _ = writeln!(body, "<h2>{}, dlmalloc = 1.00</h2>", escape(&platform.name));
+        body.push_str(&boxed(&compact::whole(platform), "figures"));
+    }
+    body.push_str("<nav>");
+    for (number, platform) in results.platforms.iter().enumerate() {
+        let name = escape(&platform.name);
+        let _ = write!(
+            body,
+            "<a href=\"#platform-{number}\">Charts and tables: {name}</a>"
+        );
+    }
+    body.push_str(
+        "<a href=\"#measured\">How it was measured</a><a href=\"#goals\">pageslab's own goals</a></nav>\n",
+    );
+}
+
+fn missing(body: &mut String, results: &Results) {
+    for (peer, reason) in results.missing() {
+        let _ = writeln!(
+            body,
+            "<p class=\"missing\"><strong>Missing: {}</strong>: {}</p>",
+            escape(&peer),
+            escape(reason)
+        );
+    }
+}
+
+fn measured(body: &mut String, results: &Results) {
     let versions: Vec<String> = results
         .versions
         .iter()
-        .map(|(name, version)| format!("{name}&nbsp;{}", escape(version)))
+        .map(|(name, version)| format!("{}&nbsp;{}", escape(name), escape(version)))
         .collect();
     let _ = writeln!(
         body,
-        "<h1>pageslab: benchmarks</h1>\n<p>{ABOUT}</p>\n<dl>\n<dt>date</dt><dd>{}</dd>\n<dt>machine</dt><dd>{}</dd>\n\
-         <dt>versions</dt><dd>{}</dd>\n<dt>command</dt><dd><code>{}</code></dd>\n<dt>rounds</dt><dd>{}</dd>\n</dl>",
+        "<h2 id=\"measured\">How it was measured</h2>\n<p>{ABOUT}</p>\n<p>{HOW_TO_READ}</p>\n<dl>\n\
+         <dt>date</dt><dd>{}</dd>\n<dt>machine</dt><dd>{}</dd>\n<dt>versions</dt><dd>{}</dd>\n\
+         <dt>command</dt><dd><code>{}</code></dd>\n<dt>rounds</dt><dd>{}</dd>\n</dl>",
         escape(&results.date),
         escape(&results.machine),
         versions.join(", "),
         escape(&results.command),
         results.rounds
     );
-    missing(body, results);
-    let _ = writeln!(body, "<p>{HOW_TO_READ}</p>");
-    body.push_str("<nav><a href=\"#goals\">Goals</a>");
-    for (number, platform) in results.platforms.iter().enumerate() {
-        let _ = write!(
-            body,
-            "<a href=\"#platform-{number}\">{}</a>",
-            escape(&platform.name)
-        );
-    }
-    body.push_str("</nav>\n<h2 id=\"goals\">Goals</h2>\n");
-    let goals = goals::goals(results);
-    body.push_str(&boxed(&tables::goals(&goals), "listing"));
-}
-
-fn missing(body: &mut String, results: &Results) {
-    for (peer, reason) in &results.missing {
-        let _ = writeln!(
-            body,
-            "<p class=\"missing\"><strong>Missing: {}</strong> could not be built here: {}</p>",
-            escape(peer),
-            escape(reason)
-        );
+    if results.quick {
+        let _ = writeln!(body, "<p>A quick run leaves out {}.</p>", escape(LEFT_OUT));
     }
 }
 
 fn platform_part(number: usize, platform: &Platform, sections: &[Section]) -> String {
     let mut part = format!(
-        "<h2 id=\"platform-{number}\">{}</h2>\n",
+        "<h2 id=\"platform-{number}\">Charts and tables: {}</h2>\n",
         escape(&platform.name)
     );
-    part.push_str(&boxed(&compact::table(platform), "figures"));
     for section in sections {
         let _ = writeln!(
             part,
@@ -155,7 +187,7 @@ fn boxed(table: &Table, class: &str) -> String {
 
 fn classes(table: &Table, column: usize, cell: &str) -> String {
     let mut classes = Vec::new();
-    if is_numeric(table, column) {
+    if table.is_numeric(column) {
         classes.push("number");
     }
     if table.header[column] == PAGESLAB {
@@ -215,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn what_came_out_is_first_and_the_goals_are_last() {
+        let results = fixture::results();
+        let html = html(&results).unwrap();
+        let at = |text: &str| html.find(text).unwrap();
+        let sentences = sentences::sentences(&results);
+        let first = at(&escape(&sentences[0]));
+        let table = at("<table");
+        assert!(first < table && table < at("<svg"));
+        let goals = at("<h2 id=\"goals\">pageslab&#39;s own goals</h2>");
+        assert!(goals > html.rfind("<h2 id=\"measured\"").unwrap());
+        assert!(html.find("MISSED").is_none_or(|missed| missed > goals));
+        assert!(html[table..].find("limit: no allocator").is_some());
+    }
+
+    #[test]
     fn tags_are_closed() {
         let html = html(&fixture::results()).unwrap();
         for tag in [
@@ -232,6 +279,6 @@ mod tests {
             platforms: vec![],
             ..fixture::results()
         };
-        assert!(html(&results).unwrap().contains("not measured"));
+        assert!(html(&results).unwrap().contains("Nothing was measured"));
     }
 }

@@ -1,76 +1,90 @@
-//! The table of a platform for a README: means per group, and the figures that the goals are about.
+//! A platform's most important figures in one table: what the terminal shows, what the report opens with, and what the
+//! README has. All to dlmalloc, but for what has a unit of its own.
 
-use super::figures::{self, Quantity, describe, figure, yardstick};
+use super::figures::{self, Quantity, describe, figure};
 use super::goals::SMALL_GUEST;
-use super::tables::{
-    KIB_PER_PAGE, Table, density, mean_cells, measured_cell, sizes, thousands, worst_cells,
+use super::table::Table;
+use super::tables::cells::{
+    KIB_PER_PAGE, mean_cells, measured_cell, outcome_cell, relative_cells, thousands, worst_cells,
 };
+use super::tables::{dense, size};
 use crate::results::{DLMALLOC, LIMIT, Platform, Workload};
 
 #[must_use]
 pub fn table(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
-        &platform.name,
-        "Times and instructions are geometric means to limit, unless it says otherwise; in brackets, of how many \
-         workloads.",
+        "Time and memory",
+        "To dlmalloc, which is 1.00: less is better. Geometric means; in brackets, of how many workloads.",
         &[""],
     );
     for group in figures::groups(platform) {
-        let label = match yardstick(group) {
-            LIMIT => describe(group).to_string(),
-            other => format!("{}, to {other}", describe(group)),
-        };
         let workloads = figures::group(platform, group);
-        if let Some(row) = means(
+        means(
+            &mut table,
             platform,
-            &label,
+            describe(group),
             &workloads,
             Quantity::Time,
-            yardstick(group),
-        ) {
-            table.row(row);
-        }
+        );
     }
     let calls = figures::calls(platform);
-    for (label, quantity) in [
-        ("all but programs", Quantity::Time),
-        (
-            "executed instructions, all but programs",
-            Quantity::Instructions,
-        ),
-    ] {
-        if let Some(row) = means(platform, label, &calls, quantity, LIMIT) {
-            table.summary(row);
-        }
-    }
+    let time = "mean of all but programs";
+    let time = if figures::programs(platform).is_empty() {
+        "mean of all"
+    } else {
+        time
+    };
+    means(&mut table, platform, time, &calls, Quantity::Time);
+    let label = "executed instructions";
+    means(&mut table, platform, label, &calls, Quantity::Instructions);
     memory(&mut table, platform);
     singles(&mut table, platform);
     table.explained()
 }
 
-/// A row of means, unless the yardstick has none.
+/// The same where all columns are shown, also the one that nobody would use.
+#[must_use]
+pub fn whole(platform: &Platform) -> Table {
+    let mut table = table(platform);
+    if platform.allocators.iter().any(|name| name == LIMIT) {
+        table.remark(&format!("{LIMIT}: {ABOUT_LIMIT}"));
+    }
+    table
+}
+
+const ABOUT_LIMIT: &str = "no allocator to use, but a free list that checks nothing and gives nothing back, for what is \
+                           physically possible.";
+
+/// A row of means, unless dlmalloc has none. Those of a whole group are of several measurements.
 fn means(
+    table: &mut Table,
     platform: &Platform,
     label: &str,
     workloads: &[&Workload],
     quantity: Quantity,
-    yardstick: &str,
-) -> Option<Vec<String>> {
-    let is_known = |workload: &&Workload| figure(workload, quantity, yardstick).is_some();
-    workloads.iter().any(is_known).then(|| {
-        let mut row = vec![format!("{label} ({})", workloads.len())];
-        row.extend(mean_cells(platform, workloads, quantity, yardstick));
-        row
-    })
+) {
+    let is_known = |workload: &&Workload| figure(workload, quantity, DLMALLOC).is_some();
+    if !workloads.iter().any(is_known) {
+        return;
+    }
+    let label = [format!("{label} ({})", workloads.len())];
+    let row = label
+        .into_iter()
+        .chain(mean_cells(platform, workloads, quantity));
+    if workloads.len() == figures::calls(platform).len() {
+        table.summary(row);
+    } else {
+        table.row(row);
+    }
 }
 
 fn memory(table: &mut Table, platform: &Platform) {
     let large = figures::large(platform);
-    let label = "peak linear memory, mean to dlmalloc";
-    if let Some(row) = means(platform, label, &large, Quantity::Memory, DLMALLOC) {
-        table.summary(row);
-        let label = ["peak linear memory, worst to dlmalloc".into()];
+    if !large.is_empty() {
+        let label = "peak linear memory, mean";
+        means(table, platform, label, &large, Quantity::Memory);
+        let label = ["peak linear memory, worst".into()];
         table.row(label.into_iter().chain(worst_cells(platform, &large)));
     }
     let small = platform
@@ -89,30 +103,30 @@ fn memory(table: &mut Table, platform: &Platform) {
                 pages(small, name).map(|pages| thousands(pages as u64 * KIB_PER_PAGE))
             })
         });
-        table.row(
-            ["linear memory of a small guest, KiB".into()]
-                .into_iter()
-                .chain(cells),
-        );
+        let label = ["memory of a small guest, KiB".into()];
+        table.row(label.into_iter().chain(cells));
     }
 }
 
 /// Density at the most instances, and the module's size.
 fn singles(table: &mut Table, platform: &Platform) {
     let most = platform.densities.iter().map(|point| point.instances).max();
-    let most = most.map(thousands);
-    for row in density(platform).rows {
-        let [instances, name, cells @ ..] = row.cells.as_slice() else {
-            continue;
-        };
-        if Some(instances) == most.as_ref() {
-            let label = [format!("{name}, each of {instances} instances")];
-            table.row(label.into_iter().chain(cells.iter().cloned()));
-        }
+    if let Some(most) = most {
+        let find = |name: &str| dense(platform, most, name);
+        let resident = relative_cells(platform, find, |figures| figures.kib);
+        let label = ["an instance: resident memory".into()];
+        table.row(label.into_iter().chain(resident));
+        let time = relative_cells(platform, find, |figures| figures.microseconds);
+        let label = ["an instance: start and first job".into()];
+        table.row(label.into_iter().chain(time));
     }
-    for row in sizes(platform).rows {
-        let label = ["module of alloc, free and realloc, bytes".into()];
-        table.row(label.into_iter().chain(row.cells.into_iter().skip(1)));
+    if !platform.sizes.is_empty() {
+        let cells = platform
+            .allocators
+            .iter()
+            .map(|name| outcome_cell(size(platform, name), |bytes| thousands(*bytes)));
+        let label = ["smallest module, bytes".into()];
+        table.row(label.into_iter().chain(cells));
     }
 }
 
@@ -140,6 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn dlmalloc_is_one_in_every_row_without_a_unit() {
+        for platform in &fixture::results().platforms {
+            let table = table(platform);
+            let own = table.header.iter().position(|name| name == DLMALLOC);
+            let own = own.unwrap();
+            for row in &table.rows {
+                let has_unit = row.cells[0].contains("KiB") || row.cells[0].contains("bytes");
+                assert!(has_unit || row.cells[own] == "1.00", "{}", row.cells[0]);
+            }
+        }
+    }
+
+    #[test]
     fn only_wasm_has_memory_and_sizes() {
         let results = fixture::results();
         let has = |platform: &Platform, label: &str| {
@@ -151,8 +178,9 @@ mod tests {
         for label in [
             "peak linear memory, mean",
             "peak linear memory, worst",
-            "linear",
-            "module",
+            "memory of a small guest",
+            "an instance",
+            "smallest module",
         ] {
             assert!(has(&results.platforms[0], label), "{label}");
             assert!(!has(&results.platforms[1], label), "{label}");

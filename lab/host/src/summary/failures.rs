@@ -1,7 +1,7 @@
 //! What failed: each allocator's failures of one reason together, since a peer that cannot do something cannot do it
 //! again and again.
 
-use super::tables::thousands;
+use super::tables::cells::thousands;
 use crate::results::{Cell, Results};
 
 pub struct Failure {

@@ -1,10 +1,10 @@
 //! What the results come to: ratios to a yardstick, and geometric means of them. Knows which workloads belong
 //! together, and nothing of how figures are shown.
 //!
-//! Whole programs are apart from the other workloads everywhere: most of their time is not the allocator's, so
-//! they are measured against `dlmalloc`, and no mean mixes the two.
+//! Whole programs are apart from the other workloads everywhere: most of their time is not the allocator's, so no mean
+//! mixes the two.
 
-use crate::results::{Cell, DLMALLOC, LIMIT, Platform, Results, Workload};
+use crate::results::{Cell, DLMALLOC, Platform, Results, Workload};
 
 /// The group of whole programs.
 pub const PROGRAM: &str = "program";
@@ -158,33 +158,29 @@ fn select(platform: &Platform, which: impl Fn(&Workload) -> bool) -> Vec<&Worklo
         .collect()
 }
 
-/// Whom a group's times are measured against.
-#[must_use]
-pub fn yardstick(group: &str) -> &'static str {
-    if group == PROGRAM { DLMALLOC } else { LIMIT }
-}
-
-/// What a group is, in words.
+/// What a group is, in words that are few enough for a column of the terminal.
 #[must_use]
 pub fn describe(group: &str) -> &str {
     match group {
         "pair" => "one block allocated and freed",
-        "batch" => "a thousand blocks, freed in order and shuffled",
-        "mix" => "random allocations, frees and reallocations",
+        "batch" => "a thousand blocks, then freed",
+        "mix" => "random mixes of calls",
         "guest" => "a small guest's objects",
         "growth" => "a vector that grows alone",
-        "trace" => "recorded traces of real programs",
+        "trace" => "traces of real programs",
         PROGRAM => "whole programs",
         other => other,
     }
 }
 
 #[must_use]
+pub fn is_wasm(platform: &Platform) -> bool {
+    platform.name.starts_with("wasm")
+}
+
+#[must_use]
 pub fn wasm(results: &Results) -> Option<&Platform> {
-    results
-        .platforms
-        .iter()
-        .find(|platform| platform.name.starts_with("wasm"))
+    results.platforms.iter().find(|platform| is_wasm(platform))
 }
 
 #[must_use]
@@ -216,7 +212,7 @@ mod tests {
     fn a_yardstick_is_one_to_itself() {
         let results = fixture::results();
         let wasm = wasm(&results).unwrap();
-        let of_itself = mean(&calls(wasm), Quantity::Time, LIMIT, LIMIT).unwrap();
+        let of_itself = mean(&calls(wasm), Quantity::Time, DLMALLOC, DLMALLOC).unwrap();
         close(of_itself.value, 1.0);
         assert_eq!(of_itself.absent, 0);
     }
@@ -225,7 +221,7 @@ mod tests {
     fn failures_are_counted_and_left_out() {
         let results = fixture::results();
         let wasm = wasm(&results).unwrap();
-        let mean = mean(&calls(wasm), Quantity::Time, fixture::FAILING, LIMIT).unwrap();
+        let mean = mean(&calls(wasm), Quantity::Time, fixture::FAILING, DLMALLOC).unwrap();
         assert_eq!(mean.absent, 1);
         assert_eq!(mean.count + mean.absent, calls(wasm).len());
     }
@@ -235,7 +231,7 @@ mod tests {
         let results = fixture::results();
         let native = native(&results).unwrap();
         assert_eq!(
-            mean(&calls(native), Quantity::Instructions, PAGESLAB, LIMIT),
+            mean(&calls(native), Quantity::Instructions, PAGESLAB, DLMALLOC),
             None
         );
     }

@@ -82,8 +82,8 @@ fn workload(
     is_wasm: bool,
 ) -> Workload {
     let cell = |&(allocator, factor): &(&str, f64)| {
-        let is_yardstick = allocator == "limit";
-        let factor = if is_yardstick {
+        let is_limit = allocator == "limit";
+        let factor = if is_limit {
             1.0
         } else if calls == 0 {
             1.0 + 0.1 * factor * wobble(&format!("{name}{allocator}"))
@@ -91,7 +91,7 @@ fn workload(
             factor * wobble(&format!("{name}{allocator}"))
         };
         let time = nanoseconds * factor * calls.max(1) as f64;
-        let spread = if is_yardstick {
+        let spread = if is_limit {
             1.7
         } else {
             wobble(&format!("{allocator}{name}"))
@@ -239,6 +239,7 @@ pub fn results() -> Results {
         machine: "AMD EPYC <made up>, 2 cores".into(),
         command: "cargo xtask bench --rounds 31".into(),
         rounds: 31,
+        quick: false,
         versions: pairs(&[
             ("rustc", "1.95.0"),
             ("wasmtime", "48.0.8"),

@@ -1,9 +1,10 @@
-//! The goals: what pageslab aims for, what it reached, and whether that is enough. A goal that was not measured is
-//! neither met nor missed, and one that pageslab reached by failing a workload is missed.
+//! The goals: what pageslab aims for, what it reached, and whether that is enough. They are its developers' own and say
+//! nothing of the other allocators: some are to `limit`, which checks nothing. A goal that was not measured is neither
+//! met nor missed, and one that pageslab reached by failing a workload is missed.
 
 use super::figures::{self, Mean, Quantity, mean, worst};
 use super::soak;
-use super::tables::thousands;
+use super::tables::cells::thousands;
 use crate::results::{
     DLMALLOC, DensityFigures, LIMIT, Latency, PAGESLAB, Percentiles, Platform, Results, Workload,
 };

@@ -2,7 +2,8 @@
 //! no other table.
 
 use super::figures::{self, Quantity, describe, figure, mean, worst};
-use super::tables::{FAILED, NOTHING, Table, ratio_text, thousands};
+use super::table::Table;
+use super::tables::cells::{FAILED, NOTHING, mean_text, ratio_text, thousands};
 use crate::results::{PAGESLAB, Platform, Workload};
 
 /// Below this many pages of pageslab's, a ratio of memory says more about rounding than about a mode.
@@ -81,9 +82,10 @@ fn means(
     if !workloads.iter().any(is_known) {
         return;
     }
-    let cells = platform.modes.iter().map(|mode| {
-        mean(workloads, quantity, mode, PAGESLAB).map_or(NOTHING.into(), super::tables::mean_text)
-    });
+    let cells = platform
+        .modes
+        .iter()
+        .map(|mode| mean(workloads, quantity, mode, PAGESLAB).map_or(NOTHING.into(), mean_text));
     let label = [format!("{label} ({})", workloads.len())];
     table.row(label.into_iter().chain(cells));
 }

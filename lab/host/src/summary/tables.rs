@@ -1,99 +1,22 @@
-//! The tables: which there are, and what is in their cells, as text. The summary prints them and the report shows
-//! them; neither computes anything itself.
+//! The tables: which there are, and what is in them, as text. The summary prints them and the report shows them; neither
+//! computes anything itself. Whatever is a ratio of allocators is to dlmalloc, which is 1.00.
+
+pub mod cells;
 
 use super::failures::Failure;
-use super::figures::{self, Mean, Quantity, mean, ratio, worst};
+use super::figures::{self, Quantity, worst};
 use super::goals::Goal;
 use super::modes;
 use super::soak;
+use super::table::Table;
 use crate::results::{
-    Cell, DLMALLOC, Density, DensityFigures, LIMIT, Percentiles, Platform, SoakFigures, Workload,
+    DLMALLOC, Density, DensityFigures, GrowthFigures, Percentiles, Platform, SoakFigures, Workload,
+};
+use cells::{
+    KIB_PER_PAGE, NOTHING, compared_cells, mean_cells, measured_cell, nanoseconds, outcome_cell,
+    ratio_cell, ratio_text, thousands, worst_cells,
 };
 use std::collections::BTreeSet;
-
-/// Where an allocator failed.
-pub const FAILED: &str = "failed";
-/// Where it was not measured.
-pub const NOTHING: &str = "–";
-/// After a mean that lacks some workloads.
-const INCOMPLETE: char = '*';
-pub(super) const KIB_PER_PAGE: u64 = 64;
-
-pub struct Table {
-    pub title: String,
-    /// How to read it; may be empty.
-    pub note: String,
-    pub header: Vec<String>,
-    pub rows: Vec<Row>,
-}
-
-pub struct Row {
-    pub cells: Vec<String>,
-    /// A mean or the like, not a single measurement.
-    pub is_summary: bool,
-}
-
-impl Table {
-    /// A table with a column per allocator.
-    pub(super) fn per_allocator(
-        platform: &Platform,
-        title: &str,
-        note: &str,
-        first: &[&str],
-    ) -> Self {
-        let first = first.iter().map(ToString::to_string);
-        Self {
-            title: title.into(),
-            note: note.into(),
-            header: first.chain(platform.allocators.iter().cloned()).collect(),
-            rows: Vec::new(),
-        }
-    }
-
-    /// A table that has no allocators as columns.
-    fn listing<const N: usize>(
-        title: &str,
-        header: [&str; N],
-        rows: impl Iterator<Item = [String; N]>,
-    ) -> Self {
-        let mut table = Self {
-            title: title.into(),
-            note: String::new(),
-            header: header.map(String::from).into(),
-            rows: Vec::new(),
-        };
-        rows.for_each(|row| table.row(row));
-        table
-    }
-
-    /// With what its marks mean, if it has any.
-    pub(super) fn explained(mut self) -> Self {
-        let mut cells = self.rows.iter().flat_map(|row| &row.cells);
-        if cells.any(|cell| cell.ends_with(INCOMPLETE)) {
-            self.remark(&format!("{INCOMPLETE}: without workloads that failed."));
-        }
-        self
-    }
-
-    pub(super) fn remark(&mut self, remark: &str) {
-        let space = if self.note.is_empty() { "" } else { " " };
-        self.note = format!("{}{space}{remark}", self.note);
-    }
-
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.push(cells, false);
-    }
-
-    pub(super) fn summary(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.push(cells, true);
-    }
-
-    fn push(&mut self, cells: impl IntoIterator<Item = String>, is_summary: bool) {
-        let mut cells: Vec<String> = cells.into_iter().collect();
-        cells.resize(self.header.len(), String::new());
-        self.rows.push(Row { cells, is_summary });
-    }
-}
 
 /// Everything that was measured on a platform; what was not, has no table.
 #[must_use]
@@ -111,32 +34,33 @@ pub fn all(platform: &Platform) -> Vec<Table> {
 fn times(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
-        "Time to limit",
+        "Time, dlmalloc = 1.00",
         "",
-        &["workload", "limit, ns per call"],
+        &["workload", "dlmalloc, ns per call"],
     );
-    let calls = figures::calls(platform);
-    for workload in &calls {
-        let per_call = figures::figure(workload, Quantity::Time, LIMIT)
+    for workload in figures::calls(platform) {
+        let per_call = figures::figure(workload, Quantity::Time, DLMALLOC)
             .filter(|_| workload.calls > 0)
             .map_or(NOTHING.into(), |time| {
                 nanoseconds(time / workload.calls as f64)
             });
-        let cells = platform
-            .allocators
-            .iter()
-            .map(|name| ratio_cell(workload, Quantity::Time, name, LIMIT));
-        table.row([workload.name.clone(), per_call].into_iter().chain(cells));
+        table.row(timed(platform, workload, per_call));
     }
     means(&mut table, platform, Quantity::Time, &[String::new()]);
     table
 }
 
-/// A row per group and one for all but programs: geometric means to `limit`.
+fn timed(platform: &Platform, workload: &Workload, time: String) -> Vec<String> {
+    let cell = |name: &String| ratio_cell(workload, Quantity::Time, name);
+    let first = [workload.name.clone(), time].into_iter();
+    first.chain(platform.allocators.iter().map(cell)).collect()
+}
+
+/// A row per group and one for all but programs: geometric means.
 fn means(table: &mut Table, platform: &Platform, quantity: Quantity, padding: &[String]) {
     let mut row = |label: String, workloads: &[&Workload]| {
         let label = [label].into_iter().chain(padding.iter().cloned());
-        table.summary(label.chain(mean_cells(platform, workloads, quantity, LIMIT)));
+        table.summary(label.chain(mean_cells(platform, workloads, quantity)));
     };
     let groups = figures::groups(platform);
     for group in groups
@@ -155,7 +79,7 @@ fn means(table: &mut Table, platform: &Platform, quantity: Quantity, padding: &[
 fn programs(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
-        "Whole programs: time to dlmalloc",
+        "Time of whole programs, dlmalloc = 1.00",
         "",
         &["program", "dlmalloc, ms"],
     );
@@ -163,15 +87,11 @@ fn programs(platform: &Platform) -> Table {
     for program in &programs {
         let time = figures::figure(program, Quantity::Time, DLMALLOC)
             .map_or(NOTHING.into(), |time| format!("{:.2}", time / 1e6));
-        let cells = platform
-            .allocators
-            .iter()
-            .map(|name| ratio_cell(program, Quantity::Time, name, DLMALLOC));
-        table.row([program.name.clone(), time].into_iter().chain(cells));
+        table.row(timed(platform, program, time));
     }
     if !programs.is_empty() {
         let label = [format!("mean ({})", programs.len()), String::new()];
-        let means = mean_cells(platform, &programs, Quantity::Time, DLMALLOC);
+        let means = mean_cells(platform, &programs, Quantity::Time);
         table.summary(label.into_iter().chain(means));
     }
     table
@@ -180,12 +100,13 @@ fn programs(platform: &Platform) -> Table {
 fn instructions(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
-        "Executed wasm instructions to limit",
+        "Executed wasm instructions, dlmalloc = 1.00",
         "",
         &["geometric mean"],
     );
-    let is_known =
-        |workload: &&Workload| figures::figure(workload, Quantity::Instructions, LIMIT).is_some();
+    let is_known = |workload: &&Workload| {
+        figures::figure(workload, Quantity::Instructions, DLMALLOC).is_some()
+    };
     if platform
         .workloads
         .iter()
@@ -194,8 +115,8 @@ fn instructions(platform: &Platform) -> Table {
         means(&mut table, platform, Quantity::Instructions, &[]);
         let programs = figures::programs(platform);
         if programs.iter().any(is_known) {
-            let label = [format!("programs ({}), to limit too", programs.len())];
-            let means = mean_cells(platform, &programs, Quantity::Instructions, LIMIT);
+            let label = [format!("whole programs ({})", programs.len())];
+            let means = mean_cells(platform, &programs, Quantity::Instructions);
             table.summary(label.into_iter().chain(means));
         }
     }
@@ -229,7 +150,7 @@ fn memory(platform: &Platform) -> Table {
     let large = figures::large(platform);
     if !large.is_empty() {
         let label = [format!("mean to dlmalloc ({})", large.len()), String::new()];
-        let means = mean_cells(platform, &large, Quantity::Memory, DLMALLOC);
+        let means = mean_cells(platform, &large, Quantity::Memory);
         table.summary(label.into_iter().chain(means));
         let label = ["worst to dlmalloc".into(), String::new()];
         table.summary(label.into_iter().chain(worst_cells(platform, &large)));
@@ -242,35 +163,35 @@ fn memory(platform: &Platform) -> Table {
     table
 }
 
-pub(super) fn worst_cells(platform: &Platform, workloads: &[&Workload]) -> Vec<String> {
-    let cell = |name: &String| {
-        worst(workloads, Quantity::Memory, name, DLMALLOC)
-            .map_or(NOTHING.into(), |(_, ratio)| ratio_text(ratio))
-    };
-    platform.allocators.iter().map(cell).collect()
-}
+/// What the figures in brackets are, where there are some.
+const IN_BRACKETS: &str = "In brackets: to dlmalloc.";
 
 fn growth(platform: &Platform) -> [Table; 2] {
-    let table = |title: &str, show: fn(&crate::results::GrowthFigures) -> String| {
-        let mut table = Table::per_allocator(platform, title, "", &["live blocks"]);
+    let table = |title: &str, of: fn(&GrowthFigures) -> f64, show: fn(f64) -> String| {
+        let mut table = Table::per_allocator(platform, title, IN_BRACKETS, &["live blocks"]);
         let lives: BTreeSet<u64> = platform.growth.iter().map(|point| point.live).collect();
         for live in lives {
-            let cells = platform.allocators.iter().map(|name| {
+            let find = |name: &str| {
                 let mut points = platform.growth.iter();
-                let point = points.find(|point| point.live == live && point.allocator == *name);
-                outcome_cell(point.map(|point| &point.outcome), show)
-            });
+                let point = points.find(|point| point.live == live && point.allocator == name);
+                point.map(|point| &point.outcome)
+            };
+            let cells = compared_cells(platform, find, of, show);
             table.row([thousands(live)].into_iter().chain(cells));
         }
         table
     };
     [
-        table("Growth: ns per pair of free and alloc", |figures| {
-            nanoseconds(figures.nanoseconds)
-        }),
-        table("Growth: pages of 64 KiB", |figures| {
-            thousands(figures.pages)
-        }),
+        table(
+            "Growth: ns per pair of free and alloc",
+            |figures| figures.nanoseconds,
+            nanoseconds,
+        ),
+        table(
+            "Growth: pages of 64 KiB",
+            |figures| figures.pages as f64,
+            |pages| thousands(pages as u64),
+        ),
     ]
 }
 
@@ -286,19 +207,18 @@ pub const PERCENTILES: [Percentile; 4] = [
 
 fn latency(platform: &Platform, call: &str) -> Table {
     let title = format!("Latency of {call}, ns");
-    let note = "Calls that did not grow memory.";
+    let note = format!("Calls that did not grow memory. {IN_BRACKETS}");
     let first = ["live blocks", "percentile"];
-    let mut table = Table::per_allocator(platform, &title, note, &first);
+    let mut table = Table::per_allocator(platform, &title, &note, &first);
     let of_call = || platform.latencies.iter().filter(|point| point.call == call);
     let lives: BTreeSet<u64> = of_call().map(|point| point.live).collect();
     for live in lives {
         for (percentile, of) in PERCENTILES {
-            let cells = platform.allocators.iter().map(|name| {
-                let point = of_call().find(|point| point.live == live && point.allocator == *name);
-                outcome_cell(point.map(|point| &point.outcome), |percentiles| {
-                    nanoseconds(of(percentiles))
-                })
-            });
+            let find = |name: &str| {
+                let point = of_call().find(|point| point.live == live && point.allocator == name);
+                point.map(|point| &point.outcome)
+            };
+            let cells = compared_cells(platform, find, of, nanoseconds);
             table.row(
                 [thousands(live), percentile.into()]
                     .into_iter()
@@ -366,11 +286,22 @@ pub const DENSITIES: [DensityFigure; 3] = [
     }),
 ];
 
-pub(super) fn density(platform: &Platform) -> Table {
+/// Where instances of an allocator were so many.
+pub fn dense<'a>(
+    platform: &'a Platform,
+    instances: u64,
+    name: &str,
+) -> cells::Outcome<'a, DensityFigures> {
+    let is = |point: &&Density| point.instances == instances && point.allocator == name;
+    let point = platform.densities.iter().find(is);
+    point.map(|point| &point.outcome)
+}
+
+fn density(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
         "Density: many instances in one process, per instance",
-        "In brackets: to dlmalloc.",
+        IN_BRACKETS,
         &["instances", "per instance"],
     );
     let counts: BTreeSet<u64> = platform
@@ -379,37 +310,31 @@ pub(super) fn density(platform: &Platform) -> Table {
         .map(|point| point.instances)
         .collect();
     for instances in counts {
-        let find = |name: &str| -> Option<&Density> {
-            let mut points = platform.densities.iter();
-            points.find(|point| point.instances == instances && point.allocator == name)
-        };
         for (name, of) in DENSITIES {
-            let base = find(DLMALLOC).and_then(|point| point.outcome.as_ref().ok().map(of));
-            let cells = platform.allocators.iter().map(|allocator| {
-                outcome_cell(find(allocator).map(|point| &point.outcome), |figures| {
-                    let value = of(figures);
-                    let to = base.filter(|base| *base > 0.0).map(|base| value / base);
-                    to.map_or(format!("{value:.1}"), |to| format!("{value:.1} ({to:.2})"))
-                })
-            });
+            let find = |name: &str| dense(platform, instances, name);
+            let cells = compared_cells(platform, find, of, |figure| format!("{figure:.1}"));
             table.row([thousands(instances), name.into()].into_iter().chain(cells));
         }
     }
     table
 }
 
-pub(super) fn sizes(platform: &Platform) -> Table {
+pub fn size<'a>(platform: &'a Platform, name: &str) -> cells::Outcome<'a, u64> {
+    let size = platform.sizes.iter().find(|size| size.allocator == name);
+    size.map(|size| &size.outcome)
+}
+
+fn sizes(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
         "Size of a module of alloc, free and realloc",
-        "After wasm-opt -Oz.",
+        &format!("After wasm-opt -Oz. {IN_BRACKETS}"),
         &[""],
     );
     if !platform.sizes.is_empty() {
-        let cells = platform.allocators.iter().map(|name| {
-            let size = platform.sizes.iter().find(|size| size.allocator == *name);
-            outcome_cell(size.map(|size| &size.outcome), |bytes| thousands(*bytes))
-        });
+        let find = |name: &str| size(platform, name);
+        let show = |bytes| thousands(bytes as u64);
+        let cells = compared_cells(platform, find, |bytes| *bytes as f64, show);
         table.row(["bytes".into()].into_iter().chain(cells));
     }
     table
@@ -425,7 +350,11 @@ pub fn goals(goals: &[Goal]) -> Table {
             goal.verdict.text().into(),
         ]
     });
-    Table::listing("Goals", ["what", "goal", "reached", "verdict"], rows)
+    Table::listing(
+        "pageslab's own goals",
+        ["what", "goal", "reached", "verdict"],
+        rows,
+    )
 }
 
 #[must_use]
@@ -445,87 +374,11 @@ pub fn failures(failures: &[Failure]) -> Table {
     )
 }
 
-pub(super) fn mean_cells(
-    platform: &Platform,
-    workloads: &[&Workload],
-    quantity: Quantity,
-    yardstick: &str,
-) -> Vec<String> {
-    let cell = |name: &String| {
-        mean(workloads, quantity, name, yardstick).map_or(NOTHING.into(), mean_text)
-    };
-    platform.allocators.iter().map(cell).collect()
-}
-
-pub(super) fn mean_text(mean: Mean) -> String {
-    let mark = (mean.absent > 0).then_some(INCOMPLETE);
-    let mark = mark.map_or(String::new(), String::from);
-    format!("{}{mark}", ratio_text(mean.value))
-}
-
-fn ratio_cell(workload: &Workload, quantity: Quantity, allocator: &str, yardstick: &str) -> String {
-    measured_cell(workload, allocator, || {
-        ratio(workload, quantity, allocator, yardstick).map(ratio_text)
-    })
-}
-
-pub(super) fn measured_cell(
-    workload: &Workload,
-    allocator: &str,
-    show: impl Fn() -> Option<String>,
-) -> String {
-    match workload.cells.get(allocator) {
-        Some(Cell::Failed(_)) => FAILED.into(),
-        _ => show().unwrap_or(NOTHING.into()),
-    }
-}
-
-fn outcome_cell<T>(outcome: Option<&Result<T, String>>, show: impl Fn(&T) -> String) -> String {
-    match outcome {
-        None => NOTHING.into(),
-        Some(Err(_)) => FAILED.into(),
-        Some(Ok(figures)) => show(figures),
-    }
-}
-
-/// Two digits behind the point, or three if nothing else were left.
-#[must_use]
-pub fn ratio_text(ratio: f64) -> String {
-    if ratio < 0.1 {
-        format!("{ratio:.3}")
-    } else {
-        format!("{ratio:.2}")
-    }
-}
-
-/// With as many digits as mean something.
-fn nanoseconds(value: f64) -> String {
-    if value < 10.0 {
-        format!("{value:.2}")
-    } else if value < 100.0 {
-        format!("{value:.1}")
-    } else {
-        thousands(value.round() as u64)
-    }
-}
-
-/// 1234567 as 1,234,567.
-#[must_use]
-pub fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use super::cells::FAILED;
     use super::*;
+    use crate::results::LIMIT;
     use crate::summary::fixture;
 
     fn find<'a>(tables: &'a [Table], title: &str) -> &'a Table {
@@ -559,7 +412,7 @@ mod tests {
     fn a_failed_peer_is_shown_as_such() {
         let results = fixture::results();
         let tables = all(&results.platforms[0]);
-        let times = find(&tables, "Time to limit");
+        let times = find(&tables, "Time, dlmalloc");
         assert_eq!(cell(times, "mix/1024", fixture::FAILING), FAILED);
         assert!(cell(times, "mean of mix", fixture::FAILING).ends_with('*'));
         assert!(cell(times, "mean of all", fixture::FAILING).ends_with('*'));
@@ -608,19 +461,28 @@ mod tests {
     fn marks_are_explained_where_there_are_any() {
         let results = fixture::results();
         let tables = all(&results.platforms[0]);
-        assert!(find(&tables, "Time to limit").note.contains("failed"));
-        assert_eq!(find(&tables, "Whole programs").note, "");
+        assert!(find(&tables, "Time, dlmalloc").note.contains("failed"));
+        assert_eq!(find(&tables, "Time of whole").note, "");
     }
 
     #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_000), "1,000");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(ratio_text(1.234), "1.23");
-        assert_eq!(ratio_text(0.0061), "0.006");
-        assert_eq!(nanoseconds(1.234), "1.23");
-        assert_eq!(nanoseconds(12_345.6), "12,346");
+    fn dlmalloc_is_one_in_every_ratio() {
+        let results = fixture::results();
+        for table in results.platforms.iter().flat_map(all) {
+            let Some(column) = table.header.iter().position(|name| name == DLMALLOC) else {
+                continue;
+            };
+            let is_ratio = table.title.contains("dlmalloc = 1.00");
+            let has_ratios = table.note.contains("In brackets: to dlmalloc");
+            for row in &table.rows {
+                let (label, cell) = (&row.cells[0], &row.cells[column]);
+                let one = if is_ratio || label.contains("to dlmalloc") {
+                    cell == "1.00"
+                } else {
+                    !has_ratios || cell.ends_with("(1.00)")
+                };
+                assert!(one, "{}: {label}: {cell}", table.title);
+            }
+        }
     }
 }
