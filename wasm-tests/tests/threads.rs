@@ -22,7 +22,7 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 /// A guest that runs for longer is stuck: it takes some seconds, or a minute under load.
-const TIMEOUT: Duration = Duration::from_secs(1200);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Epochs until the host has a look, where it is to have none.
 const NEVER: u64 = u64::MAX / 2;

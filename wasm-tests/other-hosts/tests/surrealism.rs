@@ -43,7 +43,7 @@ impl AsyncMemoryController for Host {
 
 impl Host {
     fn new(module: &Module) -> Self {
-        Self(open_wasi(module, Abi::Surrealism))
+        Self(open_wasi(module, Abi::Surrealism).0)
     }
 
     fn live(&mut self) -> u32 {
@@ -127,10 +127,7 @@ fn a_length_past_the_block_traps_and_the_guest_goes_on() {
 
 #[test]
 fn the_example_repeats_a_list() {
-    let mut host = Host(open_wasi(
-        &module("example-surrealism", "wasm32-wasip1"),
-        Abi::Surrealism,
-    ));
+    let mut host = Host::new(&module("example-surrealism", "wasm32-wasip1"));
     let words = vec!["ping".to_owned(), "pong".to_owned()];
     let twice: Vec<String> = host.exchange("twice", words.clone());
     assert_eq!(twice, [words.clone(), words].concat());

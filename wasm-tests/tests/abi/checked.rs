@@ -1,7 +1,7 @@
 //! Checked mode as a host finds it: the statuses and exports that only it has, what is refused by them and left as it is,
 //! and what a guest for WASI writes to stderr. Each misuse is a test.
 
-use crate::plugin::{module_with, open, open_wasi_and_stderr};
+use crate::plugin::{module_with, open, open_wasi};
 use guest_collections::Random;
 use pageslab::abi::alloc_free::{DOUBLE_FREE, LENGTH_MISMATCH, OK, OVERFLOW, WRITE_AFTER_FREE};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +76,7 @@ fn guest() -> Guest<()> {
 }
 
 fn guest_with_stderr() -> (Guest<WasiP1Ctx>, MemoryOutputPipe) {
-    let (plugin, stderr) = open_wasi_and_stderr(&GUEST_WITH_STDERR, Abi::AllocFree);
+    let (plugin, stderr) = open_wasi(&GUEST_WITH_STDERR, Abi::AllocFree);
     (Guest(plugin), stderr)
 }
 

@@ -50,20 +50,11 @@ pub fn open(module: &Module, abi: Abi) -> Plugin<()> {
     Plugin::open(store, instance.expect("the guest has no imports"), abi).expect("the ABI is there")
 }
 
-/// An instance of a module for WASI, initialized.
-pub fn open_wasi(module: &Module, abi: Abi) -> Plugin<WasiP1Ctx> {
-    open_with(WasiCtxBuilder::new().inherit_stderr(), module, abi)
-}
-
-/// The same, and what it writes to stderr.
-pub fn open_wasi_and_stderr(module: &Module, abi: Abi) -> (Plugin<WasiP1Ctx>, MemoryOutputPipe) {
+/// An instance of a module for WASI, initialized, and what it writes to stderr.
+pub fn open_wasi(module: &Module, abi: Abi) -> (Plugin<WasiP1Ctx>, MemoryOutputPipe) {
     let stderr = MemoryOutputPipe::new(1 << 20);
-    let plugin = open_with(WasiCtxBuilder::new().stderr(stderr.clone()), module, abi);
-    (plugin, stderr)
-}
-
-fn open_with(wasi: &mut WasiCtxBuilder, module: &Module, abi: Abi) -> Plugin<WasiP1Ctx> {
-    let mut store = Store::new(&ENGINE, wasi.build_p1());
+    let wasi = WasiCtxBuilder::new().stderr(stderr.clone()).build_p1();
+    let mut store = Store::new(&ENGINE, wasi);
     let mut linker = Linker::new(&ENGINE);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |context| context).expect("no duplicates");
     let instance = linker.instantiate(&mut store, module);
@@ -72,5 +63,5 @@ fn open_with(wasi: &mut WasiCtxBuilder, module: &Module, abi: Abi) -> Plugin<Was
     plugin
         .call::<(), ()>("_initialize", ())
         .expect("the guest initializes itself");
-    plugin
+    (plugin, stderr)
 }

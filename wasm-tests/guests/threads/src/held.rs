@@ -6,7 +6,7 @@
 
 use crate::{ALLOCATOR, scenarios, waits};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 
 #[link(wasm_import_module = "host")]
@@ -21,6 +21,8 @@ unsafe extern "C" {
     fn look_away();
 }
 
+/// How many threads wait for their first turn.
+static READY: AtomicUsize = AtomicUsize::new(0);
 /// How many turns there were: each thread has every `others`th.
 static TURNS: AtomicU32 = AtomicU32::new(0);
 /// How many of them have ended.
@@ -31,6 +33,10 @@ pub fn held(others: usize, _seed: u64, _steps: usize) {
     thread::scope(|scope| {
         let spawn = |first| scope.spawn(move || take_turns((first..).step_by(others)));
         let threads: Vec<_> = (0..others).map(spawn).collect();
+        // Who starts needs the heap as well, and a thread that waits for that has no turns.
+        while READY.load(Ordering::SeqCst) < others {
+            thread::yield_now();
+        }
         // SAFETY: the words live as long as the program.
         unsafe { look_on(&TURNS, &ENDS, waits::word(), others as u32) };
         ALLOCATOR.check_invariants();
@@ -43,6 +49,7 @@ pub fn held(others: usize, _seed: u64, _steps: usize) {
 
 /// Allocates once in each of these turns.
 fn take_turns(turns: impl Iterator<Item = usize>) {
+    READY.fetch_add(1, Ordering::SeqCst);
     for turn in turns {
         while TURNS.load(Ordering::SeqCst) as usize <= turn {
             if IS_OVER.load(Ordering::SeqCst) {
