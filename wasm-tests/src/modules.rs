@@ -40,26 +40,33 @@ fn build_into(
     target: &str,
 ) -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut cargo = cargo();
     cargo
         .current_dir(here)
-        .args(["build", "--quiet", "--release", "--target", target])
+        .args(["--target", target])
         .args(packages.iter().flat_map(|package| ["--package", package]))
         .args(["--features", features])
         .arg("--target-dir")
         .arg(target_dir);
-    for (name, _) in env::vars_os() {
-        let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
-        if OUTER_CARGO.iter().any(is_outer) {
-            cargo.env_remove(name);
-        }
-    }
     let status = cargo.status().context("cannot run cargo")?;
     ensure!(
         status.success(),
         "cargo cannot build {packages:?}: {status}"
     );
     Ok(target_dir.join(target).join("release"))
+}
+
+/// A cargo that builds in release mode, without what was meant for the cargo that runs these tests.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["build", "--quiet", "--release"]);
+    for (name, _) in env::vars_os() {
+        let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
+        if OUTER_CARGO.iter().any(is_outer) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// What cargo puts into a target directory: the first only if it has made the directory itself.

@@ -1,14 +1,15 @@
-//! `cargo xtask flaky`: runs the tests again and again, on one core, on all, and on all under load, each time in another
-//! random order. A test that depends on luck fails in some of the runs.
+//! `cargo xtask flaky`: runs the tests again and again, on all cores, on one, and on all under load, each time in another
+//! random order (but for examples). A test that depends on luck fails in some of the runs.
 //!
-//! The order comes from a seed, the number of the run, so that a failure's command repeats it. libtest shuffles for nightly
+//! The order comes from a seed, the number of the run, so that a failure's command repeats it (without the load). libtest shuffles for nightly
 //! compilers only, or where `RUSTC_BOOTSTRAP` is set: it is set for the executables alone, as a part of their runner, since
 //! cargo would build other things with it.
 
 use crate::log::Log;
 use crate::outcome::Counts;
-use crate::stages::{STAGES, Stage};
+use crate::stages::{self, STAGES, Stage};
 use crate::step;
+use crate::tools;
 use crate::work::Work;
 use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -33,15 +34,19 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Setting {
-    /// All processes on one core, by `taskset`.
-    OneCore,
     /// As `cargo xtask test`.
     AllCores,
+    /// All executables, and what they start, on one core, by `taskset`.
+    OneCore,
     /// Beside two threads on each core that do nothing but compute.
     Load,
 }
 
-const SETTINGS: [Setting; 3] = [Setting::OneCore, Setting::AllCores, Setting::Load];
+/// What is not built yet is built on all cores.
+const SETTINGS: [Setting; 3] = [Setting::AllCores, Setting::OneCore, Setting::Load];
+
+/// What runs an executable on one core.
+const PINNED: [&str; 3] = ["taskset", "-c", "0"];
 
 /// How the `cargo test` commands of a stage are repeated.
 pub struct Repetition {
@@ -57,8 +62,9 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let is_pinned = settings.contains(&Setting::OneCore);
     ensure!(
-        !is_pinned || step::succeeds(Command::new("taskset").arg("--version")),
-        "one core takes `taskset`, of Linux: name other settings with --setting"
+        !is_pinned || step::succeeds(Command::new(PINNED[0]).args(&PINNED[1..]).arg("true")),
+        "`{}` does not work here: name other settings with --setting",
+        PINNED.join(" ")
     );
     let mut log = Log::create(&step::target().join("xtask/flaky.log"), false)?;
     println!(
@@ -66,6 +72,9 @@ pub fn run(options: &Options) -> Result<()> {
         options.runs,
         log.place()
     );
+    let missing = tools::missing(&stages);
+    tools::advise(&missing);
+    ensure!(missing.is_empty(), "what is missing leaves tests out");
     let mut failures = Vec::new();
     let mut all = Counts::default();
     for stage in stages {
@@ -73,11 +82,11 @@ pub fn run(options: &Options) -> Result<()> {
             print!("{:<14}{:<12}", stage.name, setting.name());
             std::io::stdout().flush()?;
             let start = Instant::now();
-            let mut repetition = Repetition {
+            let repetition = Repetition {
                 setting,
                 runs: options.runs,
             };
-            let mut work = Work::repeated(&mut log, &mut repetition);
+            let mut work = Work::repeated(&mut log, &repetition);
             beside_load(setting == Setting::Load, || work.go_through(stage));
             let Counts { passed, failed, .. } = work.counts;
             println!(
@@ -104,19 +113,18 @@ pub fn run(options: &Options) -> Result<()> {
 
 impl Options {
     fn chosen(&self) -> Result<Vec<&'static Stage>> {
-        for name in &self.stages {
+        if self.stages.is_empty() {
+            return Ok(STAGES.iter().filter(|stage| stage.is_repeated).collect());
+        }
+        let named = stages::named(&self.stages)?;
+        for stage in &named {
             ensure!(
-                STAGES
-                    .iter()
-                    .any(|stage| stage.name == name && stage.is_repeated),
-                "there is no stage {name} that can be repeated"
+                stage.is_repeated,
+                "{} is not `cargo test` alone",
+                stage.name
             );
         }
-        let is_chosen = |stage: &&Stage| {
-            stage.is_repeated
-                && (self.stages.is_empty() || self.stages.iter().any(|name| name == stage.name))
-        };
-        Ok(STAGES.iter().filter(is_chosen).collect())
+        Ok(named)
     }
 }
 
@@ -161,7 +169,7 @@ impl Repetition {
     fn prepared(&self, command: &Command) -> Command {
         let mut runner = vec!["env", "RUSTC_BOOTSTRAP=1"];
         if self.setting == Setting::OneCore {
-            runner.extend(["taskset", "-c", "0"]);
+            runner.extend(PINNED);
         }
         let mut prepared = Command::new(command.get_program());
         prepared.args(command.get_args());
@@ -174,6 +182,8 @@ impl Repetition {
                 None => prepared.env_remove(name),
             };
         }
+        // It is named by the environment otherwise, which comes first.
+        prepared.env_remove(step::WASIP1_RUNNER);
         let of_wasm = step::runner().display().to_string();
         let with_wasm = [&runner[..], &[&of_wasm]].concat();
         prepared
@@ -189,7 +199,19 @@ impl Repetition {
 
 /// Calls, beside threads that keep all cores busy if that is asked for.
 fn beside_load(is_wanted: bool, call: impl FnOnce()) {
-    let is_over = AtomicBool::new(!is_wanted);
+    /// Ends the load, whatever becomes of the call.
+    struct End<'a>(&'a AtomicBool);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    if !is_wanted {
+        return call();
+    }
+    let is_over = AtomicBool::new(false);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..2 * cores {
@@ -199,7 +221,7 @@ fn beside_load(is_wanted: bool, call: impl FnOnce()) {
                 }
             });
         }
+        let _end = End(&is_over);
         call();
-        is_over.store(true, Ordering::Relaxed);
     });
 }

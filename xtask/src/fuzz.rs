@@ -110,15 +110,19 @@ fn run_target(work: &mut Work, target: &str, options: &Options, extent: Extent) 
         .arg(format!("-exact_artifact_path={}", crash.display()))
         .args(["-print_final_stats=1", "-verbosity=0"]);
     if let Extent::Inputs(_) = extent {
-        // Of one input there is no end that a clock would see.
-        run.args(["-seed=1", "-timeout=0"]);
+        // One that takes this long takes for ever.
+        run.args(["-seed=1", "-timeout=300"]);
     }
+    let _ = fs::remove_file(&crash);
     let ended = work.output(&mut run)?;
     if ended.is_success {
         work.counts.passed += 1;
     } else {
         let mut again = fuzz("run", options);
+        // cargo-fuzz may be installed here only.
         let again = step::words(again.arg(target).arg(&crash));
+        let path = step::tools().join("bin");
+        let again = format!("PATH=\"$PATH:{}\" {again}", path.display());
         work.fail(target, again, outcome::end_of(&ended.text));
     }
     Ok(())
@@ -128,7 +132,7 @@ fn output() -> PathBuf {
     step::target().join("fuzz")
 }
 
-/// An empty folder.
+/// A folder that is not there: nothing of an earlier run is.
 fn fresh(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;

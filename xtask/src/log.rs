@@ -1,6 +1,7 @@
 //! A file with the output of all commands of a run, which the terminal gets as well if that is wanted.
 //!
-//! What runs beside others keeps its output in memory to its end, so that it stands in one piece.
+//! What runs beside others has a file of its own, which becomes a part of the log at its end, so that it stands there in one
+//! piece.
 
 use crate::step::{root, words};
 use anyhow::{Context as _, Result};
@@ -12,8 +13,8 @@ use std::process::{Command, Stdio};
 pub struct Log {
     path: PathBuf,
     file: File,
-    /// What is not written yet, if it waits for the end.
-    held: Option<String>,
+    /// If this is a part: the log, and what it is to get.
+    whole: Option<(File, String)>,
     /// Whether the terminal gets it all as well.
     is_shown: bool,
 }
@@ -34,28 +35,30 @@ impl Log {
         Ok(Self {
             file: create().with_context(|| format!("cannot write {}", path.display()))?,
             path: path.into(),
-            held: None,
+            whole: None,
             is_shown,
         })
     }
 
-    /// A part of the same log, for what runs beside others. It is written by [`release`](Self::release).
+    /// A part of the log, for what runs beside others. The log gets it by [`release`](Self::release).
     pub fn beside(&self) -> Result<Self> {
-        let file = self.file.try_clone();
-        Ok(Self {
-            file: file.with_context(|| format!("cannot write {}", self.place()))?,
-            path: self.path.clone(),
-            held: Some(String::new()),
-            is_shown: self.is_shown,
-        })
+        let mut part = Self::create(&self.path.with_extension("beside.log"), self.is_shown)?;
+        let whole = self.file.try_clone();
+        let whole = whole.with_context(|| format!("cannot write {}", self.place()))?;
+        part.whole = Some((whole, String::new()));
+        Ok(part)
     }
 
-    /// Writes what waits, in one piece.
+    /// Gives the log what this part has, in one piece.
     pub fn release(&mut self) -> Result<()> {
-        match self.held.as_mut().map(std::mem::take) {
-            Some(held) => self.put(&held),
-            None => Ok(()),
+        if let Some((whole, text)) = &mut self.whole {
+            whole.write_all(text.as_bytes())?;
+            if self.is_shown {
+                io::stdout().write_all(text.as_bytes())?;
+            }
+            text.clear();
         }
+        Ok(())
     }
 
     /// Where it is, from the repository on if it is in there.
@@ -65,21 +68,13 @@ impl Log {
     }
 
     pub fn write(&mut self, line: &str) -> Result<()> {
-        match &mut self.held {
-            Some(held) => {
-                held.push_str(line);
-                held.push('\n');
-                Ok(())
-            }
-            None => self.put(&format!("{line}\n")),
-        }
-    }
-
-    fn put(&mut self, text: &str) -> Result<()> {
+        let text = format!("{line}\n");
         let written = self.file.write_all(text.as_bytes());
         written.with_context(|| format!("cannot write {}", self.place()))?;
-        if self.is_shown {
-            io::stdout().write_all(text.as_bytes())?;
+        match &mut self.whole {
+            Some((_, waiting)) => waiting.push_str(&text),
+            None if self.is_shown => io::stdout().write_all(text.as_bytes())?,
+            None => {}
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Failure {
     /// What failed.
     pub fn names(&self) -> String {
         match self.tests.is_empty() {
-            true => "the command".into(),
+            true => "a command".into(),
             false => self.tests.join(", "),
         }
     }
@@ -77,6 +77,13 @@ pub fn number(result: &str, word: &str) -> usize {
         .split_once(&format!(" {word}"))
         .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok())
         .unwrap_or(0)
+}
+
+/// Whether an executable ended without a result: it then has tests of which nothing is known.
+pub fn is_cut_short(text: &str) -> bool {
+    executables(text)
+        .iter()
+        .any(|executable| results(&executable.lines.join("\n")).next().is_none())
 }
 
 /// What failed of a command that did not succeed, with this output: an entry for each executable, or one for all.
@@ -133,14 +140,20 @@ fn selection(line: &str) -> Option<Vec<String>> {
 }
 
 impl Executable<'_> {
-    /// Documentation is tested in several runs, each with a result.
+    /// Documentation is tested in several runs, each with a result. Cargo's word is needed as well: a sanitizer speaks up after
+    /// the last result.
     fn has_passed(&self) -> bool {
+        let is_refused = |line: &&str| {
+            line.starts_with("error: test failed") || line.starts_with("error: doctest failed")
+        };
         let mut results = self
             .lines
             .iter()
             .filter_map(|line| line.strip_prefix("test result: "))
             .peekable();
-        results.peek().is_some() && results.all(|result| result.starts_with("ok."))
+        results.peek().is_some()
+            && results.all(|result| result.starts_with("ok."))
+            && !self.lines.iter().any(is_refused)
     }
 
     /// The names of those that failed. A test that ended its executable has no more than a beginning, and in an executable with
@@ -152,6 +165,8 @@ impl Executable<'_> {
                 .strip_prefix("test ")
                 .and_then(|line| line.split_once(" ... "))
             {
+                // No part of its name.
+                let name = name.strip_suffix(" - should panic").unwrap_or(name);
                 // What a test prints may follow in the same line.
                 begun.retain(|other| other != name);
                 if !outcome.ends_with("ok") && !outcome.starts_with("ignored") {
@@ -168,6 +183,9 @@ impl Executable<'_> {
 /// The command, for what failed of one of its executables.
 fn again(command: &Command, executable: &Executable) -> String {
     let mut alone = Command::new(command.get_program());
+    if let Some(directory) = command.get_current_dir() {
+        alone.current_dir(directory);
+    }
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             alone.env(name, value);
@@ -189,16 +207,30 @@ fn again(command: &Command, executable: &Executable) -> String {
         }
     }
     alone.args(&executable.selection);
-    let failed = executable.failed();
-    let is_documentation = executable.selection == ["--doc"];
+    let mut failed = executable.failed();
+    if of_tests
+        .iter()
+        .any(|word| word.starts_with("--shuffle-seed"))
+    {
+        // The order may be why it failed.
+        failed.clear();
+    }
     if !of_tests.is_empty() || !failed.is_empty() {
         alone.arg("--").args(of_tests);
     }
-    if is_documentation {
-        // The name ends with the line and how it is compiled: cargo's own filter is a part of it.
-        alone.args(failed.iter().filter_map(|name| name.split(" - ").next()));
+    if executable.selection == ["--doc"] {
+        // Names of examples have blanks, at which rustdoc splits: all examples of the file.
+        let mut files: Vec<_> = failed
+            .iter()
+            .filter_map(|name| name.split(' ').next())
+            .collect();
+        files.dedup();
+        alone.args(files);
     } else if !failed.is_empty() {
-        alone.arg("--exact").args(failed);
+        if !of_tests.iter().any(|word| word == "--exact") {
+            alone.arg("--exact");
+        }
+        alone.args(failed);
     }
     step::words(&alone)
 }
@@ -241,7 +273,7 @@ test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
 
 running 3 tests
 test x ... ok
-test y ... FAILED
+test y - should panic ... FAILED
 test z ... ok
 
 failures:
@@ -305,6 +337,33 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         assert!(failures[0].output.contains("assertion failed"));
         assert!(!failures[0].output.contains("test x ... ok"));
         assert!(failures[1].output.contains("panicked at"));
+    }
+
+    #[test]
+    fn a_command_keeps_its_folder_its_arguments_and_its_order() {
+        let mut command = command();
+        command
+            .current_dir("/elsewhere")
+            .args(["--", "--exact", "--skip", "a"]);
+        let text = "     Running tests/a.rs (target/debug/deps/a-1)\ntest y ... FAILED\n";
+        let again = |command: &Command| failures(command, text)[0].again.clone();
+        let expected =
+            "cd /elsewhere && PAGES='3 4' cargo test --features a,b --test a -- --exact --skip a y";
+        assert_eq!(again(&command), expected);
+        command.arg("--shuffle-seed=3");
+        assert!(again(&command).ends_with(" -- --exact --skip a --shuffle-seed=3"));
+    }
+
+    #[test]
+    fn an_executable_without_a_result_is_cut_short() {
+        assert!(!is_cut_short("   Compiling a\n"));
+        let text = "     Running tests/a.rs (target/debug/deps/a-1)\ntest p ... ok\n";
+        assert!(is_cut_short(text));
+        let ended = format!("{text}test result: ok. 1 passed; 0 failed; 0 ignored\n");
+        assert!(!is_cut_short(&ended));
+        assert!(executables(&ended)[0].has_passed());
+        let refused = format!("{ended}error: test failed, to rerun pass `--test a`\n");
+        assert!(!executables(&refused)[0].has_passed());
     }
 
     #[test]

@@ -2,18 +2,18 @@
 //!
 //! `cargo xtask test` runs those that say whether pageslab works; `--all` runs the rest as well.
 
-use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC};
+use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC, X86_64_LINUX};
 use crate::work::Work;
 use crate::{fuzz, sanitize, step, suites, unsafe_code};
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 pub struct Stage {
     pub name: &'static str,
     pub about: &'static str,
     /// Whether it is run without `--all`.
     pub is_default: bool,
-    /// Whether all that it builds goes into target directories of its own, so that it can run beside stages of which that is not
-    /// true.
+    /// Whether all that it builds, but the runner, goes into target directories of its own, so that it can run beside stages of
+    /// which that is not true.
     pub is_apart: bool,
     /// Whether `cargo xtask flaky` repeats it: all of it is `cargo test`.
     pub is_repeated: bool,
@@ -26,240 +26,203 @@ pub struct Stage {
     pub work: fn(&mut Work) -> Result<()>,
 }
 
+/// What most stages are.
+const STAGE: Stage = Stage {
+    name: "",
+    about: "",
+    is_default: false,
+    is_apart: false,
+    is_repeated: true,
+    usual_time: [0, 0],
+    needs: &[],
+    uses: &[],
+    work: |_| bail!("it has no work"),
+};
+
 /// In the order in which they run.
 pub const STAGES: &[Stage] = &[
     Stage {
         name: "native",
         about: "the crate's tests and examples, natively",
         is_default: true,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: native,
+        ..STAGE
     },
     Stage {
         name: "wasip1",
         about: "the same on wasm32-wasip1 under wasmtime",
         is_default: true,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: wasip1,
+        ..STAGE
     },
     Stage {
         name: "guests",
         about: "guests and their ABIs, driven by a host",
         is_default: true,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: guests,
+        ..STAGE
     },
     Stage {
         name: "c",
         about: "malloc, free and their family, in C and C++ guests and natively",
         is_default: true,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
         uses: &[WASM_CC, CC],
         work: c,
+        ..STAGE
     },
     Stage {
         name: "checked",
         about: "checked mode, natively and on wasm32-wasip1",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: checked,
+        ..STAGE
     },
     Stage {
         name: "zero-on-free",
         about: "freed bytes are zeros, natively and on wasm32-wasip1",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: zero_on_free,
+        ..STAGE
     },
     Stage {
         name: "faults",
         about: "guests that are stopped, refused memory or overwritten",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: faults,
+        ..STAGE
     },
     Stage {
         name: "components",
         about: "components and commands for wasm32-wasip2",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: components,
+        ..STAGE
     },
     Stage {
         name: "threads",
         about: "threads that share the heap, on wasm32-wasip1-threads",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: threads,
+        ..STAGE
     },
     Stage {
         name: "other-hosts",
         about: "wasm-bindgen in Node and in a browser, SurrealDB's Transfer, wasmi",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
         uses: &[NODE, CHROMIUM],
         work: other_hosts,
+        ..STAGE
     },
     Stage {
         name: "suites",
         about: "the tests of well-known crates, with pageslab as their allocator",
-        is_default: false,
         is_apart: true,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: suites::run,
+        ..STAGE
     },
     Stage {
         name: "exhaustive",
         about: "every short sequence of operations, over a tiny geometry",
-        is_default: false,
         is_apart: true,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: exhaustive,
+        ..STAGE
     },
     Stage {
         name: "lock",
         about: "the lock in every interleaving of a few threads",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: lock,
+        ..STAGE
     },
     Stage {
         name: "fuzz",
         about: "each fuzz target, a fixed number of inputs from its seeds on",
-        is_default: false,
         is_apart: true,
         is_repeated: false,
         usual_time: [0, 0],
         needs: &[MIRI, CXX],
-        uses: &[],
         work: fuzz::stage,
+        ..STAGE
     },
     Stage {
         name: "miri",
         about: "unit tests and the controller's, under Miri",
-        is_default: false,
         is_apart: true,
         is_repeated: false,
         usual_time: [0, 0],
         needs: &[MIRI],
-        uses: &[],
         work: miri,
+        ..STAGE
     },
     Stage {
         name: "sanitizers",
         about: "native tests under the address sanitizer, threads under the thread sanitizer",
-        is_default: false,
         is_apart: true,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[MIRI],
-        uses: &[],
+        needs: &[MIRI, X86_64_LINUX],
         work: sanitize::run,
+        ..STAGE
     },
     Stage {
         name: "targets",
         about: "compiling for Windows, macOS and wasm32-unknown-unknown with atomics",
-        is_default: false,
-        is_apart: false,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[MIRI],
-        uses: &[],
+        uses: &[MIRI],
         work: targets,
+        ..STAGE
     },
     Stage {
         name: "unsafe",
         about: "unsafe code: how much there is, and whether each use is justified",
-        is_default: false,
-        is_apart: false,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: unsafe_code::run,
+        ..STAGE
     },
     Stage {
         name: "tools",
         about: "the tests of the lab and of this tool",
-        is_default: false,
-        is_apart: false,
-        is_repeated: true,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: tools,
+        ..STAGE
     },
     Stage {
         name: "lint",
         about: "rustfmt and clippy, for each target and mode",
-        is_default: false,
-        is_apart: false,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: lint,
+        ..STAGE
     },
     Stage {
         name: "docs",
         about: "the documentation, without a warning",
-        is_default: false,
-        is_apart: false,
         is_repeated: false,
         usual_time: [0, 0],
-        needs: &[],
-        uses: &[],
         work: docs,
+        ..STAGE
     },
 ];
+
+/// The stages of these names.
+pub fn named(names: &[String]) -> Result<Vec<&'static Stage>> {
+    for name in names {
+        if !STAGES.iter().any(|stage| stage.name == name) {
+            bail!("there is no stage {name}; `cargo xtask test --list` names them");
+        }
+    }
+    let is_named = |stage: &&Stage| names.iter().any(|name| name == stage.name);
+    Ok(STAGES.iter().filter(is_named).collect())
+}
 
 /// The features under test. `surrealism` is tested in guests, which need more.
 const FEATURES: &str = "allocator-api2";
@@ -287,7 +250,8 @@ fn wasip1(work: &mut Work) -> Result<()> {
 
 fn guests(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
-    wasm_tests(work, &["guests", "abi"])
+    wasm_tests(work, &["guests", "abi"])?;
+    work.test(&["--release", "--package", "wasm-tests", "--doc"])
 }
 
 fn faults(work: &mut Work) -> Result<()> {
@@ -390,6 +354,9 @@ fn targets(work: &mut Work) -> Result<()> {
         let check = ["check", "--package", "pageslab", "--features", FEATURES];
         work.run(step::cargo(&check).args(["--target", system]))?;
     }
+    if !MIRI.is_there() {
+        return Ok(());
+    }
     let mut atomics = step::cargo(&["+nightly", "check", "--package", "pageslab"]);
     atomics
         .args(["--target", "wasm32-unknown-unknown"])
@@ -465,7 +432,14 @@ fn docs(work: &mut Work) -> Result<()> {
 }
 
 fn tools(work: &mut Work) -> Result<()> {
-    let packages = ["lab", "lab-workloads", "xtask"];
+    let packages = [
+        "lab",
+        "lab-programs",
+        "lab-toolchain",
+        "lab-workloads",
+        "trace-recorder",
+        "xtask",
+    ];
     let mut cargo = step::cargo(&["test", "--release"]);
     work.tests(cargo.args(packages.iter().flat_map(|name| ["--package", name])))
 }

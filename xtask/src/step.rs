@@ -23,17 +23,22 @@ pub fn runner() -> PathBuf {
 }
 
 /// Where commands of cargo's are installed, so that nothing changes outside of the repository.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     target().join("tools")
 }
 
 /// What changes how tests run, or what they print. Who wants it says so to `cargo test` itself.
-const NOT_FOR_TESTS: [&str; 17] = [
+const NOT_FOR_TESTS: [&str; 23] = [
     "CARGO_BUILD_TARGET",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_TERM_QUIET",
     "CARGO_TERM_VERBOSE",
     "EXHAUSTIVE_DEEPER",
+    "LOOM_CHECKPOINT_FILE",
+    "LOOM_MAX_BRANCHES",
+    "LOOM_MAX_DURATION",
+    "LOOM_MAX_PERMUTATIONS",
+    "LOOM_MAX_PREEMPTIONS",
     "MIRIFLAGS",
     "PROPTEST_CASES",
     "PROPTEST_RNG_SEED",
@@ -44,6 +49,7 @@ const NOT_FOR_TESTS: [&str; 17] = [
     "RUST_TEST_NOCAPTURE",
     "RUST_TEST_SHUFFLE",
     "RUST_TEST_THREADS",
+    "WASM_DETERMINISTIC",
     "WASM_DIR",
     "WASM_MAX_MEMORY_PAGES",
 ];
@@ -58,9 +64,9 @@ const OF_THIS_PROGRAM: [&str; 4] = [
 
 const TARGET: &str = "CARGO_TARGET_DIR";
 const COLOUR: &str = "CARGO_TERM_COLOR";
-const WASIP1_RUNNER: &str = "CARGO_TARGET_WASM32_WASIP1_RUNNER";
+pub const WASIP1_RUNNER: &str = "CARGO_TARGET_WASM32_WASIP1_RUNNER";
 
-/// A `cargo` command in the repository, which finds what was [installed](install). `CARGO` names the toolchain's own cargo,
+/// A `cargo` command in the repository, which finds what was [installed](installation). `CARGO` names the toolchain's own cargo,
 /// which knows no `+toolchain`, so it is not used.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
@@ -77,7 +83,10 @@ pub fn cargo(arguments: &[&str]) -> Command {
         command.env_remove("RUSTUP_TOOLCHAIN");
     }
     // What `.cargo/config.toml` names would have cargo look for changes before each executable.
-    command.env(WASIP1_RUNNER, runner());
+    // But cargo splits it at blanks.
+    if !runner().to_string_lossy().contains(char::is_whitespace) {
+        command.env(WASIP1_RUNNER, runner());
+    }
     // One for all, however it was named; and what cargo says is read.
     command.env(TARGET, target()).env(COLOUR, "never");
     command
@@ -108,7 +117,7 @@ pub fn words(command: &Command) -> String {
         .map(|directory| format!("cd {} &&", quoted(&directory.to_string_lossy())));
     let set = command
         .get_envs()
-        // What is set for all commands makes no difference to what they do.
+        // What is set for all commands and makes no difference to what they do, but for what was installed here.
         .filter(|(name, value)| {
             let is_target = *name == TARGET && *value == Some(target().as_os_str());
             !is_target
@@ -155,6 +164,6 @@ pub fn installation(name: &str, version: &str, command: &str) -> Option<Command>
         return None;
     }
     let mut install = cargo(&["install", "--locked", "--version", version, "--root"]);
-    install.arg(tools()).arg(name);
+    install.arg(tools()).arg(name).env_remove(TARGET);
     Some(install)
 }

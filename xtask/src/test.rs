@@ -8,15 +8,14 @@
 
 use crate::log::Log;
 use crate::outcome::{Counts, Failure};
-use crate::stages::{STAGES, Stage};
+use crate::stages::{self, STAGES, Stage};
 use crate::step;
-use crate::tools::Tool;
+use crate::tools::{self, Tool};
 use crate::work::Work;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::cmp::Reverse;
 use std::io::Write as _;
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +40,12 @@ pub struct Options {
     list: bool,
 }
 
+/// Of a stage that needs what is missing.
+const SKIPPED: &str = "SKIPPED";
+const FAILED: &str = "FAILED";
+/// Of a stage that leaves tests out, for want of what is missing.
+const IN_PART: &str = "IN PART";
+
 /// What came of a stage.
 struct Row {
     number: usize,
@@ -59,9 +64,10 @@ type Numbered = (usize, &'static Stage);
 struct Run<'a> {
     stages: usize,
     missing: &'a [Tool],
+    /// Whether the log is shown.
+    is_shown: bool,
     /// Whether there is one lane only.
     is_alone: bool,
-    rows: Mutex<Vec<Row>>,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -75,33 +81,31 @@ pub fn run(options: &Options) -> Result<()> {
     let mut log = Log::create(&step::target().join(LOG), is_shown)?;
     let place = log.place();
     println!("{} stages; the whole output goes to {place}", chosen.len());
-    let missing = missing(&chosen);
-    advise(&missing);
+    let missing = tools::missing(&chosen);
+    tools::advise(&missing);
 
     let numbered = (1..).zip(chosen.iter().copied());
     let (apart, others): (Vec<_>, Vec<_>) = numbered.partition(|(_, stage)| stage.is_apart);
     let run = Run {
         stages: chosen.len(),
         missing: &missing,
+        is_shown,
         is_alone: apart.is_empty() || others.is_empty(),
-        rows: Mutex::default(),
     };
     let mut beside = log.beside()?;
-    thread::scope(|scope| {
+    let mut rows = thread::scope(|scope| {
         let lane = scope.spawn(|| run.lane(&apart, &mut beside));
-        let ended = run.lane(&others, &mut log);
+        let mut rows = run.lane(&others, &mut log)?;
         let other = lane.join().unwrap_or_else(|_| bail!("a lane has panicked"));
-        ended.and(other)
+        rows.extend(other?);
+        anyhow::Ok(rows)
     })?;
 
-    let mut rows = run
-        .rows
-        .into_inner()
-        .unwrap_or_else(|rows| rows.into_inner());
-    rows.sort_by_key(|row| row.number);
     if is_shown {
         // Where minutes can be saved.
         rows.sort_by_key(|row| Reverse(row.time));
+    } else {
+        rows.sort_by_key(|row| row.number);
     }
     println!("\n{}", table(&rows, start.elapsed()));
     let times = rows
@@ -109,56 +113,72 @@ pub fn run(options: &Options) -> Result<()> {
         .map(|row| format!("{} {}\n", row.time.as_secs(), row.name));
     std::fs::write(step::target().join(TIMES), times.collect::<String>())
         .with_context(|| format!("cannot write {TIMES}"))?;
-    advise(&missing);
-    if rows.iter().all(|row| row.failures.is_empty()) {
-        return Ok(());
-    }
-    println!();
-    for row in &rows {
-        for failure in &row.failures {
-            let names = failure.names();
-            println!("FAILED: {}: {names}\n    {}", row.name, failure.again);
+    tools::advise(&missing);
+
+    let is_skipped = rows.iter().any(|row| row.trouble == SKIPPED);
+    if rows.iter().any(|row| row.trouble == FAILED) {
+        println!();
+        for row in &rows {
+            for failure in &row.failures {
+                let names = failure.names();
+                println!("FAILED: {}: {names}\n    {}", row.name, failure.again);
+            }
         }
+        bail!("not all stages have passed; the whole output is in {place}");
     }
-    bail!("not all stages have passed; the whole output is in {place}");
+    // Who names a stage wants it, and CI wants all.
+    if is_skipped && (is_shown || !options.stages.is_empty()) {
+        bail!("not all stages could run; what is missing stands above");
+    }
+    Ok(())
 }
 
 impl Run<'_> {
     /// Runs stages, one after the other.
-    fn lane(&self, stages: &[Numbered], log: &mut Log) -> Result<()> {
+    fn lane(&self, stages: &[Numbered], log: &mut Log) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
         for &(number, stage) in stages {
             let title = format!("[{number}/{}] {}: {}", self.stages, stage.name, stage.about);
-            if self.is_alone {
+            // Other lines may come before the end of this one.
+            let is_one_line = self.is_alone && !self.is_shown;
+            if is_one_line {
                 print!("{title} ");
                 std::io::stdout().flush()?;
+            } else if !self.is_shown {
+                println!("{title} ...");
             }
             log.write(&format!("\n==> {title}"))?;
             let row = self.row(number, stage, log);
             log.release()?;
-            if self.is_alone {
-                println!("{}", row.end_of_line());
+            if is_one_line {
+                println!("... {}", row.outcome());
             } else {
-                println!("{title} {}", row.end_of_line());
+                println!(
+                    "[{number}/{}] {}: {}",
+                    self.stages,
+                    stage.name,
+                    row.outcome()
+                );
             }
             for failure in &row.failures {
                 println!("\n{}\n", explanation(stage.name, failure));
             }
-            let mut rows = self.rows.lock().unwrap_or_else(|rows| rows.into_inner());
             rows.push(row);
         }
-        Ok(())
+        Ok(rows)
     }
 
     fn row(&self, number: usize, stage: &Stage, log: &mut Log) -> Row {
+        let lacks = |tools: &[Tool]| tools.iter().any(|tool| self.missing.contains(tool));
         let mut row = Row {
             number,
             name: stage.name,
             counts: Counts::default(),
             time: Duration::ZERO,
-            trouble: "SKIPPED",
+            trouble: SKIPPED,
             failures: Vec::new(),
         };
-        if stage.needs.iter().any(|tool| self.missing.contains(tool)) {
+        if lacks(stage.needs) {
             return row;
         }
         let start = Instant::now();
@@ -167,10 +187,10 @@ impl Run<'_> {
         row.counts = work.counts;
         row.failures = work.failures;
         row.time = start.elapsed();
-        row.trouble = if row.failures.is_empty() {
-            ""
-        } else {
-            "FAILED"
+        row.trouble = match () {
+            () if !row.failures.is_empty() => FAILED,
+            () if lacks(stage.uses) => IN_PART,
+            () => "",
         };
         row
     }
@@ -178,15 +198,10 @@ impl Run<'_> {
 
 impl Options {
     fn chosen(&self) -> Result<Vec<&'static Stage>> {
-        for name in &self.stages {
-            if !STAGES.iter().any(|stage| stage.name == name) {
-                bail!("there is no stage {name}; `cargo xtask test --list` names them");
-            }
+        if !self.stages.is_empty() {
+            return stages::named(&self.stages);
         }
-        let is_chosen = |stage: &&Stage| match self.stages.is_empty() {
-            true => self.all || stage.is_default != self.rest,
-            false => self.stages.iter().any(|name| name == stage.name),
-        };
+        let is_chosen = |stage: &&Stage| self.all || stage.is_default != self.rest;
         Ok(STAGES.iter().filter(is_chosen).collect())
     }
 }
@@ -206,27 +221,6 @@ fn list() {
     );
 }
 
-/// What the stages need, or test less without, and is not there.
-fn missing(stages: &[&Stage]) -> Vec<Tool> {
-    let mut tools: Vec<Tool> = Vec::new();
-    for tool in stages
-        .iter()
-        .flat_map(|stage| stage.needs.iter().chain(stage.uses))
-    {
-        if !tools.contains(tool) {
-            tools.push(*tool);
-        }
-    }
-    tools.retain(|tool| !tool.is_there());
-    tools
-}
-
-fn advise(missing: &[Tool]) {
-    for tool in missing {
-        println!("{}", tool.advice());
-    }
-}
-
 fn explanation(stage: &str, failure: &Failure) -> String {
     let indented: Vec<_> = failure
         .output
@@ -242,11 +236,14 @@ fn explanation(stage: &str, failure: &Failure) -> String {
 }
 
 impl Row {
-    fn end_of_line(&self) -> String {
+    fn outcome(&self) -> String {
         let seconds = self.time.as_secs();
-        match self.trouble {
-            "" => format!("... {} passed, {seconds} s", self.counts.passed),
-            trouble => format!("... {trouble}, {seconds} s"),
+        let Counts { passed, .. } = self.counts;
+        match (self.trouble, passed) {
+            (SKIPPED, _) => "SKIPPED: what it needs is missing".into(),
+            ("", 0) => format!("done, {seconds} s"),
+            ("", _) => format!("{passed} passed, {seconds} s"),
+            (trouble, _) => format!("{trouble}, {passed} passed, {seconds} s"),
         }
     }
 
@@ -291,5 +288,9 @@ fn table(rows: &[Row], time: Duration) -> String {
     lines.push(all.line());
     let Counts { passed, failed, .. } = all.counts;
     lines.push(format!("\n{passed} passed, {failed} failed"));
+    let skipped = rows.iter().filter(|row| row.trouble == SKIPPED).count();
+    if skipped > 0 {
+        lines.push(format!("{skipped} of {} stages SKIPPED", rows.len()));
+    }
     lines.join("\n")
 }

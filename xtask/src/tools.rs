@@ -1,6 +1,7 @@
 //! Programs that no registry of cargo's has, that some tests need, and that a machine may lack: what each is for, and what
 //! installs it.
 
+use crate::stages::Stage;
 use crate::{setup, step};
 use std::process::Command;
 
@@ -10,8 +11,8 @@ pub struct Tool {
     pub name: &'static str,
     /// What is not tested without it.
     pub used_for: &'static str,
-    /// The command that installs it.
-    pub installation: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
     is_there: fn() -> bool,
 }
 
@@ -24,35 +25,42 @@ impl PartialEq for Tool {
 pub const MIRI: Tool = Tool {
     name: "nightly Rust with Miri and std's source",
     used_for: "undefined behaviour, sanitizers, fuzzing, and wasm32-unknown-unknown with atomics",
-    installation: "rustup toolchain install nightly --component miri,rust-src",
+    remedy: "To install it: rustup toolchain install nightly --component miri,rust-src",
     is_there: setup::miri,
+};
+
+pub const X86_64_LINUX: Tool = Tool {
+    name: "x86-64 Linux",
+    used_for: "the sanitizers",
+    remedy: "They run on no other system.",
+    is_there: || cfg!(all(target_arch = "x86_64", target_os = "linux")),
 };
 
 pub const CXX: Tool = Tool {
     name: "a C++ compiler, c++",
     used_for: "building libFuzzer",
-    installation: "apt-get install g++",
+    remedy: "To install it: apt-get install g++",
     is_there: || runs("c++"),
 };
 
 pub const CC: Tool = Tool {
     name: "a C compiler, cc",
     used_for: "C programs that run natively",
-    installation: "apt-get install gcc",
+    remedy: "To install it: apt-get install gcc",
     is_there: || runs("cc"),
 };
 
 pub const WASM_CC: Tool = Tool {
     name: "a C compiler for wasm32-wasip1",
     used_for: "C and C++ guests",
-    installation: "python3 -m pip install ziglang",
+    remedy: "To install it: python3 -m pip install ziglang",
     is_there: || lab_toolchain::wasi().is_ok(),
 };
 
 pub const NODE: Tool = Tool {
     name: "Node 18 or newer",
     used_for: "a guest with wasm-bindgen in Node",
-    installation: "apt-get install nodejs",
+    remedy: "To install it: apt-get install nodejs",
     is_there: || {
         // Older ones lack instructions that Rust's modules have.
         let is_new = "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)";
@@ -64,7 +72,7 @@ pub const NODE: Tool = Tool {
 pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
     used_for: "a guest with wasm-bindgen in a browser",
-    installation: "apt-get install chromium",
+    remedy: "To install it: apt-get install chromium",
     is_there: || {
         let usual = ["chromium", "chromium-browser", "google-chrome"];
         names("CHROME", &usual).iter().any(|name| runs(name))
@@ -79,9 +87,30 @@ impl Tool {
     /// That it is missing, and what to do.
     pub fn advice(&self) -> String {
         format!(
-            "MISSING: {}, for {}\n         To install it: {}",
-            self.name, self.used_for, self.installation
+            "MISSING: {}, for {}\n         {}",
+            self.name, self.used_for, self.remedy
         )
+    }
+}
+
+/// What these stages need, or test less without, and is not there.
+pub fn missing(stages: &[&Stage]) -> Vec<Tool> {
+    let mut tools: Vec<Tool> = Vec::new();
+    for tool in stages
+        .iter()
+        .flat_map(|stage| stage.needs.iter().chain(stage.uses))
+    {
+        if !tools.contains(tool) {
+            tools.push(*tool);
+        }
+    }
+    tools.retain(|tool| !tool.is_there());
+    tools
+}
+
+pub fn advise(missing: &[Tool]) {
+    for tool in missing {
+        println!("{}", tool.advice());
     }
 }
 

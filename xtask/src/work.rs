@@ -1,5 +1,5 @@
 //! The work of one stage of the tests: its commands, what they counted, and what failed. A command that fails does not end
-//! the stage, so that one run tells all.
+//! the stage, and an executable that fails does not end its command, so that one run tells all.
 
 use crate::flaky::Repetition;
 use crate::log::{Log, Output};
@@ -14,7 +14,7 @@ use std::sync::Mutex;
 pub struct Work<'a> {
     log: &'a mut Log,
     /// How tests are repeated, where that is what they are run for.
-    repetition: Option<&'a mut Repetition>,
+    repetition: Option<&'a Repetition>,
     pub counts: Counts,
     pub failures: Vec<Failure>,
 }
@@ -30,7 +30,7 @@ impl<'a> Work<'a> {
     }
 
     /// Runs the tests again and again.
-    pub fn repeated(log: &'a mut Log, repetition: &'a mut Repetition) -> Self {
+    pub fn repeated(log: &'a mut Log, repetition: &'a Repetition) -> Self {
         Self {
             repetition: Some(repetition),
             ..Self::new(log)
@@ -50,14 +50,11 @@ impl<'a> Work<'a> {
         self.tests(step::cargo(&["test"]).args(arguments))
     }
 
-    /// Runs a `cargo test` command. All of its executables run, whether or not one fails.
+    /// Runs a `cargo test` command.
     pub fn tests(&mut self, command: &mut Command) -> Result<()> {
-        match self.repetition.take() {
-            Some(repetition) => {
-                let done = repetition.run(self, command);
-                self.repetition = Some(repetition);
-                done
-            }
+        command.arg("--no-fail-fast");
+        match self.repetition {
+            Some(repetition) => repetition.run(self, command),
             None => self.run(command),
         }
     }
@@ -73,7 +70,7 @@ impl<'a> Work<'a> {
     pub fn judge(&mut self, command: &Command, output: &Output) {
         let counts = outcome::counts(&output.text);
         self.counts += counts;
-        if !output.is_success {
+        if !output.is_success || outcome::is_cut_short(&output.text) {
             let failures = outcome::failures(command, &output.text);
             // What ended its executable is in no count.
             let named = failures.iter().map(|failure| failure.tests.len().max(1));
@@ -93,7 +90,7 @@ impl<'a> Work<'a> {
         ensure!(
             output.is_success,
             "{}\n{} failed",
-            output.text.trim_end(),
+            outcome::end_of(&output.text),
             step::words(command)
         );
         Ok(())

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
+use wasm_tests::modules;
 
 /// The runner's exit code for a guest that trapped.
 const TRAPPED: i32 = 134;
@@ -82,8 +83,9 @@ impl Workshop {
         place.compiler()?;
         let name = format!("{place:?} {features}").to_lowercase();
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.trim().replace(' ', "-"));
-        let mut cargo = cargo();
+        let mut cargo = modules::cargo();
         cargo
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args(["--package", "pageslab-c", "--features", features])
             .arg("--target-dir")
             .arg(&directory);
@@ -152,8 +154,9 @@ impl Program {
         static RUNNER: LazyLock<PathBuf> = LazyLock::new(|| {
             let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
             let target = target.expect("cargo puts it into the target directory");
-            let mut cargo = cargo();
+            let mut cargo = modules::cargo();
             cargo
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .args(["--package", "wasm-tests", "--bin", "wasm-runner"])
                 .arg("--target-dir")
                 .arg(target);
@@ -199,24 +202,6 @@ pub struct End {
     pub exit_code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-}
-
-/// What has cargo build something, for the host or for guests: without flags that are meant for one of them.
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--release"]);
-    for name in [
-        "CARGO_BUILD_TARGET",
-        "CARGO_ENCODED_RUSTFLAGS",
-        // `cargo xtask flaky` sets it for the tests' harness.
-        "RUSTC_BOOTSTRAP",
-        "RUSTFLAGS",
-    ] {
-        cargo.env_remove(name);
-    }
-    cargo
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -65,6 +65,8 @@ fn in_chromium() {
                 "--disable-gpu",
                 "--disable-dev-shm-usage",
                 "--dump-dom",
+                // A script that hangs fails: the page is then shown as it is after so many milliseconds.
+                "--timeout=600000",
             ])
             // The page is all that it is to load.
             .args([

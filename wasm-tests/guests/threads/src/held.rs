@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn look_on(
         turns: *const AtomicU32,
         ends: *const AtomicU32,
-        waits: *const AtomicU32,
+        waiting: *const AtomicU32,
         others: u32,
     );
     fn look_away();
@@ -37,11 +37,17 @@ pub fn held(others: usize, _seed: u64, _steps: usize) {
         while READY.load(Ordering::SeqCst) < others {
             thread::yield_now();
         }
+        let before = waits::count();
         // SAFETY: the words live as long as the program.
-        unsafe { look_on(&TURNS, &ENDS, waits::word(), others as u32) };
+        unsafe { look_on(&TURNS, &ENDS, waits::waiting(), others as u32) };
         ALLOCATOR.check_invariants();
         // SAFETY: it has no conditions.
         unsafe { look_away() };
+        let waits = waits::count() - before;
+        assert!(
+            waits as usize >= others,
+            "of {others} threads, {waits} had to wait"
+        );
         IS_OVER.store(true, Ordering::SeqCst);
         scenarios::join(threads);
     });
