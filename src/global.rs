@@ -71,7 +71,9 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// On wasm32 without the target feature `atomics` there is one thread, and no lock. With it, and natively, a lock is
 /// held during each call: a thread spins for a moment and then waits (`memory.atomic.wait32`; natively a futex on Linux
 /// and `WaitOnAddress` on Windows, while on macOS and others it yields and looks again). wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
-/// std for threads needs as well. In a browser's main thread, which may not wait, use the crate's feature `spin`.
+/// std for threads needs as well. On wasm32-wasip1-threads, add [`export_abi!(c)`](crate::export_abi): wasi-libc has the stacks
+/// of threads from its own `malloc`, which takes as its own all that memory has grown by between two looks at its size, pages
+/// of this heap included. With the line there is one heap. In a browser's main thread, which may not wait, use the crate's feature `spin`.
 ///
 /// # Misuse
 ///

@@ -209,6 +209,14 @@ fn threads_want_the_heap_at_once_while_one_has_it_for_long() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn threads_are_started_while_others_have_memory_grow() -> Result<()> {
+    for seed in 0..10 {
+        run("growth", 8, seed, 30)?;
+    }
+    Ok(())
+}
+
 /// The guest says so if they do not.
 #[test]
 fn threads_wait_for_the_one_that_has_the_heap_and_go_on() -> Result<()> {

@@ -17,8 +17,9 @@ pub struct Stage {
     pub is_apart: bool,
     /// Whether `cargo xtask flaky` repeats it: all of it is `cargo test`.
     pub is_repeated: bool,
-    /// The usual time in seconds on two cores: with all built, and with nothing built but by the stages before it.
-    pub usual_time: [u32; 2],
+    /// The seconds that it took in `.ci/run` on two cores of a clean machine: with nothing built but by the stages before it, and
+    /// beside the other lane.
+    pub usual_time: u32,
     /// What it cannot do without.
     pub needs: &'static [Tool],
     /// Without what it leaves tests out.
@@ -33,7 +34,7 @@ const STAGE: Stage = Stage {
     is_default: false,
     is_apart: false,
     is_repeated: true,
-    usual_time: [0, 0],
+    usual_time: 0,
     needs: &[],
     uses: &[],
     work: |_| bail!("it has no work"),
@@ -45,7 +46,7 @@ pub const STAGES: &[Stage] = &[
         name: "native",
         about: "the crate's tests and examples, natively",
         is_default: true,
-        usual_time: [0, 0],
+        usual_time: 41,
         work: native,
         ..STAGE
     },
@@ -53,7 +54,7 @@ pub const STAGES: &[Stage] = &[
         name: "wasip1",
         about: "the same on wasm32-wasip1 under wasmtime",
         is_default: true,
-        usual_time: [0, 0],
+        usual_time: 283,
         work: wasip1,
         ..STAGE
     },
@@ -61,7 +62,7 @@ pub const STAGES: &[Stage] = &[
         name: "guests",
         about: "guests and their ABIs, driven by a host",
         is_default: true,
-        usual_time: [0, 0],
+        usual_time: 23,
         work: guests,
         ..STAGE
     },
@@ -69,7 +70,7 @@ pub const STAGES: &[Stage] = &[
         name: "c",
         about: "malloc, free and their family, in C and C++ guests and natively",
         is_default: true,
-        usual_time: [0, 0],
+        usual_time: 70,
         uses: &[WASM_CC, CC],
         work: c,
         ..STAGE
@@ -77,42 +78,42 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "checked",
         about: "checked mode, natively and on wasm32-wasip1",
-        usual_time: [0, 0],
+        usual_time: 58,
         work: checked,
         ..STAGE
     },
     Stage {
         name: "zero-on-free",
         about: "freed bytes are zeros, natively and on wasm32-wasip1",
-        usual_time: [0, 0],
+        usual_time: 32,
         work: zero_on_free,
         ..STAGE
     },
     Stage {
         name: "faults",
         about: "guests that are stopped, refused memory or overwritten",
-        usual_time: [0, 0],
+        usual_time: 74,
         work: faults,
         ..STAGE
     },
     Stage {
         name: "components",
         about: "components and commands for wasm32-wasip2",
-        usual_time: [0, 0],
+        usual_time: 106,
         work: components,
         ..STAGE
     },
     Stage {
         name: "threads",
         about: "threads that share the heap, on wasm32-wasip1-threads",
-        usual_time: [0, 0],
+        usual_time: 18,
         work: threads,
         ..STAGE
     },
     Stage {
         name: "other-hosts",
         about: "wasm-bindgen in Node and in a browser, SurrealDB's Transfer, wasmi",
-        usual_time: [0, 0],
+        usual_time: 303,
         uses: &[NODE, CHROMIUM],
         work: other_hosts,
         ..STAGE
@@ -122,7 +123,7 @@ pub const STAGES: &[Stage] = &[
         about: "the tests of well-known crates, with pageslab as their allocator",
         is_apart: true,
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 207,
         work: suites::run,
         ..STAGE
     },
@@ -130,14 +131,14 @@ pub const STAGES: &[Stage] = &[
         name: "exhaustive",
         about: "every short sequence of operations, over a tiny geometry",
         is_apart: true,
-        usual_time: [0, 0],
+        usual_time: 77,
         work: exhaustive,
         ..STAGE
     },
     Stage {
         name: "lock",
         about: "the lock in every interleaving of a few threads",
-        usual_time: [0, 0],
+        usual_time: 45,
         work: lock,
         ..STAGE
     },
@@ -146,7 +147,7 @@ pub const STAGES: &[Stage] = &[
         about: "each fuzz target, a fixed number of inputs from its seeds on",
         is_apart: true,
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 207,
         needs: &[MIRI, CXX],
         work: fuzz::stage,
         ..STAGE
@@ -156,7 +157,7 @@ pub const STAGES: &[Stage] = &[
         about: "unit tests and the controller's, under Miri",
         is_apart: true,
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 234,
         needs: &[MIRI],
         work: miri,
         ..STAGE
@@ -166,7 +167,7 @@ pub const STAGES: &[Stage] = &[
         about: "native tests under the address sanitizer, threads under the thread sanitizer",
         is_apart: true,
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 395,
         needs: &[MIRI, X86_64_LINUX],
         work: sanitize::run,
         ..STAGE
@@ -175,7 +176,7 @@ pub const STAGES: &[Stage] = &[
         name: "targets",
         about: "compiling for Windows, macOS and wasm32-unknown-unknown with atomics",
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 14,
         uses: &[MIRI],
         work: targets,
         ..STAGE
@@ -184,14 +185,14 @@ pub const STAGES: &[Stage] = &[
         name: "unsafe",
         about: "unsafe code: how much there is, and whether each use is justified",
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 1,
         work: unsafe_code::run,
         ..STAGE
     },
     Stage {
         name: "tools",
         about: "the tests of the lab and of this tool",
-        usual_time: [0, 0],
+        usual_time: 21,
         work: tools,
         ..STAGE
     },
@@ -199,7 +200,7 @@ pub const STAGES: &[Stage] = &[
         name: "lint",
         about: "rustfmt and clippy, for each target and mode",
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 509,
         work: lint,
         ..STAGE
     },
@@ -207,7 +208,7 @@ pub const STAGES: &[Stage] = &[
         name: "docs",
         about: "the documentation, without a warning",
         is_repeated: false,
-        usual_time: [0, 0],
+        usual_time: 80,
         work: docs,
         ..STAGE
     },

@@ -207,18 +207,17 @@ impl Options {
 }
 
 fn list() {
-    println!("stage           warm   cold   what");
+    let mut text = String::from("stage         usual time   what\n");
     for stage in STAGES {
-        let [warm, cold] = stage.usual_time;
         let all = if stage.is_default { "" } else { " (--all)" };
-        println!(
-            "{:<13} {warm:>4} s {cold:>4} s   {}{all}",
-            stage.name, stage.about
+        text += &format!(
+            "{:<14}{:>8} s   {}{all}\n",
+            stage.name, stage.usual_time, stage.about
         );
     }
-    println!(
-        "\nUsual times on two cores. Warm: all is built. Cold: only what the stages before it build."
-    );
+    text += "\nOn two cores, where nothing is built yet but by the stages before it; else most take a fraction.\n";
+    // Who reads no further may close the pipe.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn explanation(stage: &str, failure: &Failure) -> String {

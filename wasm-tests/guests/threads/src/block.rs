@@ -16,8 +16,14 @@ unsafe impl Send for Block {}
 impl Block {
     /// Of a random length, alignment and pattern.
     pub fn new(random: &mut Random) -> Self {
+        let len = len(random);
+        Self::with_len(random, len)
+    }
+
+    /// Of this length, and of a random alignment and pattern.
+    pub fn with_len(random: &mut Random, len: usize) -> Self {
         let align = 1 << random.below(9);
-        let layout = Layout::from_size_align(len(random), align).expect("a short length");
+        let layout = Layout::from_size_align(len, align).expect("a short length");
         let zeroed = random.below(4) == 0;
         // SAFETY: no length is 0.
         let ptr = unsafe {

@@ -19,6 +19,9 @@ use std::env;
 #[global_allocator]
 static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 
+// The stacks of threads come from the C library's `malloc`, which takes for its own what others grow at the same time.
+pageslab::export_abi!(c);
+
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     let [_, scenario, threads, seed, steps] = &arguments[..] else {
@@ -31,6 +34,8 @@ fn main() {
         name => scenarios::named(name),
     };
 
+    // What the first threads leave for those after them, the C library's own included.
+    scenarios::named("growth")(2, 0, 1);
     let live = ALLOCATOR.live();
     scenario(number(threads), number(seed) as u64, number(steps));
     ALLOCATOR.check_invariants();

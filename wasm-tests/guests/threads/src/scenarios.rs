@@ -19,6 +19,7 @@ pub fn named(name: &str) -> Scenario {
         "apart" => apart,
         "passing" => passing,
         "crowd" => crowd,
+        "growth" => growth,
         _ => panic!("no scenario {name}"),
     }
 }
@@ -97,6 +98,39 @@ fn crowd(threads: usize, seed: u64, steps: usize) {
             }
         }
         join(workers);
+    });
+}
+
+/// Some threads have memory grow for long blocks, while others do so by being started: their stacks come from the C library.
+fn growth(threads: usize, seed: u64, steps: usize) {
+    thread::scope(|scope| {
+        let grow = move |thread| {
+            let mut random = random_of(seed, thread);
+            let blocks = (0..steps).map(|_| Block::with_len(&mut random, 70_000));
+            drop(blocks.collect::<Vec<_>>());
+        };
+        let start = move |_| {
+            let (end, ended) = sync_channel::<()>(0);
+            let waiting = std::sync::Arc::new(std::sync::Mutex::new(ended));
+            let started = (0..steps).map(|_| {
+                let waiting = waiting.clone();
+                thread::spawn(move || drop(waiting.lock().map(|ended| ended.recv())))
+            });
+            let started: Vec<_> = started.collect();
+            drop(end);
+            for thread in started {
+                thread.join().expect("a panic traps before");
+            }
+        };
+        join((0..threads).map(|thread| {
+            scope.spawn(move || {
+                if thread % 2 == 0 {
+                    grow(thread)
+                } else {
+                    start(thread)
+                }
+            })
+        }));
     });
 }
 
