@@ -176,20 +176,17 @@ impl Default for GlobalPageSlab {
 }
 
 impl PageSlab<Memory> {
-    /// The address of an allocation of `len` bytes, or why there is none.
-    #[inline(always)]
-    fn address_of(&mut self, ptr: Option<NonZeroU32>, len: u32) -> Result<*mut u8> {
-        match ptr {
-            Some(ptr) => Ok(self.memory().address(ptr.get())),
-            None => Err(self.refusal(len)),
-        }
-    }
-
     /// The offset of an address. Where no memory can be, it is one at which no allocation can be.
     #[inline(always)]
     fn offset_of(&self, address: *mut u8) -> u32 {
         let offset = address.addr().wrapping_sub(self.memory().address(0).addr());
         u32::try_from(offset).unwrap_or(u32::MAX)
+    }
+
+    /// The address of an allocation, if there is one.
+    #[inline(always)]
+    fn address_of(&self, ptr: Option<NonZeroU32>) -> Option<*mut u8> {
+        Some(self.memory().address(ptr?.get()))
     }
 }
 
@@ -220,10 +217,11 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
-        self.block_or_null(with_heap(|heap| {
+        let block = with_heap(|heap| {
             let ptr = heap.alloc_at(len, align_of(layout));
-            heap.address_of(ptr, len)
-        }))
+            heap.address_of(ptr)
+        });
+        block.unwrap_or_else(|| self.refuse(len))
     }
 
     #[inline]
@@ -232,10 +230,11 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let Some(len) = (unsafe { to_len(layout.size()) }) else {
             return null_mut();
         };
-        self.block_or_null(with_heap(|heap| {
+        let block = with_heap(|heap| {
             let ptr = heap.alloc_zeroed_at(len, align_of(layout));
-            heap.address_of(ptr, len)
-        }))
+            heap.address_of(ptr)
+        });
+        block.unwrap_or_else(|| self.refuse(len))
     }
 
     #[inline]
@@ -243,10 +242,10 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let freed = with_heap(|heap| {
             // SAFETY: it is a layout's.
             let len = unsafe { to_len(layout.size()) };
-            len.is_some_and(|len| heap.free_slot_at(heap.offset_of(ptr), len))
+            len.is_some_and(|len| heap.heap.free_in_slab(heap.offset_of(ptr), len))
         });
         if !freed {
-            self.dealloc_run(ptr, layout.size());
+            self.dealloc_long(ptr, layout.size());
         }
     }
 
@@ -260,36 +259,50 @@ unsafe impl GlobalAlloc for GlobalPageSlab {
         let Some(new_len) = (unsafe { to_len(new_size) }) else {
             return null_mut();
         };
-        let moved = with_heap(|heap| {
-            let ptr = heap.realloc_at(heap.offset_of(ptr), old_len, new_len, align_of(layout))?;
-            Ok(heap.memory().address(ptr))
+        let block = with_heap(|heap| {
+            let ptr = heap.realloc_at(heap.offset_of(ptr), old_len, new_len, align_of(layout));
+            heap.address_of(ptr)
         });
-        self.block_or_null(moved)
+        block.unwrap_or_else(|| self.refuse_realloc(ptr, old_len, new_len))
     }
 }
 
+/// What is uncommon. These are functions of their own, so that a call that frees a slot has nothing to keep for them.
 impl GlobalPageSlab {
-    /// What `GlobalAlloc` returns for a block, or for want of memory. All else is misuse.
-    #[inline(always)]
-    fn block_or_null(&self, block: Result<*mut u8>) -> *mut u8 {
-        match block {
-            Ok(address) => address,
-            Err(Error::OutOfMemory { .. }) => null_mut(),
-            Err(error) => self.misuse(error),
+    /// Null for want of memory. All else is misuse.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, len: u32) -> *mut u8 {
+        self.null_or_misuse(with_heap(|heap| heap.refusal(len)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_realloc(&self, address: *mut u8, old_len: u32, new_len: u32) -> *mut u8 {
+        self.null_or_misuse(with_heap(|heap| {
+            heap.why_not(heap.offset_of(address), old_len, new_len)
+        }))
+    }
+
+    fn null_or_misuse(&self, error: Error) -> *mut u8 {
+        match error {
+            Error::OutOfMemory { .. } => null_mut(),
+            error => self.misuse(error),
         }
     }
 
-    /// Frees what is in no slab, or refuses to. A function of its own, so that a call that frees a slot has nothing to
-    /// keep for it.
+    /// Frees what is in no slab, or refuses to.
     #[cold]
     #[inline(never)]
-    fn dealloc_run(&self, address: *mut u8, size: usize) {
+    fn dealloc_long(&self, address: *mut u8, size: usize) {
         let len = u32::try_from(size).unwrap_or(u32::MAX);
         let freed = with_heap(|heap| {
             let ptr = heap.offset_of(address);
-            heap.free_run(ptr, len)
-                .then_some(())
-                .ok_or_else(|| heap.fault(ptr, len))
+            if heap.free_long_at(ptr, len) {
+                Ok(())
+            } else {
+                Err(heap.fault(ptr, len))
+            }
         });
         if let Err(error) = freed {
             self.misuse(error);

@@ -94,33 +94,28 @@
     feature(stdarch_wasm_atomic_wait)
 )]
 
-mod bitmap;
-mod check;
-mod checked;
-mod class;
-mod controller;
+// From the lowest layer to the highest: each knows those before it, and no other.
 mod error;
-mod geometry;
+mod invariant;
+mod sizes;
+mod memory;
+mod hooks;
+mod slabs;
+mod frames;
+mod heap;
+mod checked;
+mod controller;
 // On wasm32, and natively where there is address space for a memory of 4 GiB.
 #[cfg(any(
     target_arch = "wasm32",
     all(any(unix, windows), target_pointer_width = "64")
 ))]
 mod global;
-mod invariant;
-mod map;
-mod memory;
-#[cfg(feature = "checked")]
-mod report;
-#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
-mod reserved;
-mod runs;
-mod slab;
 #[cfg(feature = "surrealism")]
 mod surrealism;
 
 #[cfg(feature = "checked")]
-pub use checked::State;
+pub use checked::mode::State;
 pub use controller::{MemoryController, PageSlab};
 pub use error::{Error, Result};
 #[cfg(any(
@@ -132,6 +127,6 @@ pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_an
 pub use memory::WasmMemory;
 pub use memory::{LinearMemory, MAX_PAGES, PAGE};
 #[cfg(feature = "checked")]
-pub use report::{Damage, Report, Usage};
+pub use checked::report::{Damage, Report, Usage};
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]
-pub use reserved::ReservedMemory;
+pub use memory::reserved::ReservedMemory;

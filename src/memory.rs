@@ -6,7 +6,10 @@
 //!
 //! [spec]: https://webassembly.github.io/spec/core/exec/instructions.html#memory-instructions
 
-use crate::geometry::GEOMETRY;
+#[cfg(all(any(unix, windows), target_pointer_width = "64"))]
+pub(crate) mod reserved;
+
+use crate::sizes::geometry::GEOMETRY;
 
 /// log2 of [`PAGE`].
 pub(crate) const PAGE_SHIFT: u32 = GEOMETRY.page_shift;

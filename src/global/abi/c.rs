@@ -93,7 +93,7 @@ pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
     }
     if size > MAX_LEN {
         // No block is that long, and no layout.
-        HEAP.dealloc_run(ptr.cast(), size);
+        HEAP.dealloc_long(ptr.cast(), size);
     } else {
         // SAFETY: the heap refuses a pointer or a length that is wrong.
         unsafe { HEAP.dealloc(ptr.cast(), unaligned(size)) }

@@ -2,9 +2,11 @@
 //!
 //! Nothing here allocates, since it could only do so from the heap that it looks at.
 
-use crate::checked::{History, PATTERN, Place, State};
+use crate::checked::mode::{Place, State};
 use crate::controller::PageSlab;
-use crate::map::{FRAME, Kind};
+use crate::frames::entry::Kind;
+use crate::hooks::{History, PATTERN};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT};
 use crate::memory::LinearMemory;
 use crate::{Error, Result};
 use core::fmt;
@@ -239,7 +241,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// [`Error::Overflow`] or [`Error::WriteAfterFree`], the first that there is; [`damage`](Self::damage) has all of them. Or
     /// [`Error::Poisoned`].
     pub fn check(&self) -> Result<()> {
-        if self.is_changing {
+        if self.heap.is_poisoned() {
             return Err(Error::Poisoned);
         }
         match self.damage().find_map(|report| report.error()) {
@@ -257,7 +259,7 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// What is known of the slot or the run that holds the byte at `ptr`. `None` if none does, or the heap is poisoned.
     pub fn report(&self, ptr: u32) -> Option<Report> {
-        if self.is_changing {
+        if self.heap.is_poisoned() {
             return None;
         }
         self.place_around(ptr).map(|place| self.report_of(&place))
@@ -325,42 +327,40 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     fn is_slot(&self, place: &Place) -> bool {
-        !self.slab_of(place.ptr).is_empty()
+        self.heap.slab_of(place.ptr).is_some()
     }
 
     /// The slot or the run that holds the byte at `ptr`, if any does.
     fn place_around(&self, ptr: u32) -> Option<Place> {
-        let slab = self.slab_of(ptr);
-        if !slab.is_empty() {
+        if let Some(slab) = self.heap.slab_of(ptr) {
             let slot = slab.slot_of(ptr);
             return (slot < slab.slots()).then(|| self.place_of_slot(slab, slot));
         }
-        let frame = self.run_around(ptr)?;
-        let kind = self.runs.map().entry(frame).tag.kind();
+        let frame = self.heap.run_around(ptr)?;
+        let kind = self.heap.runs.map.entry(frame).tag.kind();
         let is_blocks = !matches!(kind, Kind::Internal | Kind::Foreign);
         is_blocks.then(|| self.place_of_run(frame))
     }
 
     /// All memory of the heap but metadata, in order.
     fn places(&self) -> impl Iterator<Item = Place> {
-        self.tiles().flat_map(move |(head, kind, frames)| {
-            let map = self.runs.map();
-            let (start, slab) = (map.offset(head), map.entry(head).slab);
-            let (slots, alone) = if !slab.is_empty() {
+        let tiles = self.heap.tiles().filter(|&(_, kind, _)| kind != Kind::Foreign);
+        tiles.flat_map(move |(head, kind, frames)| {
+            let start = head << FRAME_SHIFT;
+            let slab = self.heap.runs.map.entry(head).slab();
+            let alone = if let Some(slab) = slab {
                 let used = slab.slots() * slab.slot_size();
-                (
-                    slab.slots(),
-                    Some(unused(start + used, frames * FRAME - used)),
-                )
+                unused(start + used, frames * FRAME - used)
             } else if kind == Kind::Internal {
                 // The guard in front of metadata.
-                (0, Some(unused(start, FRAME)))
+                unused(start, FRAME)
             } else {
-                (0, (kind != Kind::Foreign).then(|| self.place_of_run(head)))
+                self.place_of_run(head)
             };
-            (0..slots)
-                .map(move |slot| self.place_of_slot(slab, slot))
-                .chain(alone)
+            let slots = slab.into_iter().flat_map(move |slab| {
+                (0..slab.slots()).map(move |slot| self.place_of_slot(slab, slot))
+            });
+            slots.chain([alone])
         })
     }
 }

@@ -16,15 +16,10 @@ pub(crate) struct Geometry {
     pub(crate) max_listed: u32,
     /// The most slots that a slab has: bits of a word, less one.
     pub(crate) max_slots: u32,
-    /// The most frames that a slab has, its guard not included.
+    /// The most frames that a slab has.
     pub(crate) max_slab_frames: u32,
-    /// The longest run that is cached, in frames, and how many are at most.
-    pub(crate) max_cached_frames: u32,
-    pub(crate) max_cached: u32,
-    /// How many empty slabs are kept at most, besides the current ones.
-    pub(crate) max_empty: u32,
-    /// How many runs must have been cut before it is worth a look whether nothing is live.
-    pub(crate) min_cuts: u32,
+    /// log2 of the longest run whose length has a list of its own, in frames.
+    pub(crate) exact_shift: u32,
 }
 
 /// That of WebAssembly, and of what is quick there (`docs/design.md`).
@@ -36,10 +31,7 @@ const GUEST: Geometry = Geometry {
     max_listed: 1024,
     max_slots: 63,
     max_slab_frames: 32,
-    max_cached_frames: 64,
-    max_cached: 64,
-    max_empty: 64,
-    min_cuts: 24,
+    exact_shift: 6,
 };
 
 /// Three classes, pages of sixteen frames, and every bound so low that a few operations reach it.
@@ -51,10 +43,7 @@ const TINY: Geometry = Geometry {
     max_listed: 128,
     max_slots: 7,
     max_slab_frames: 2,
-    max_cached_frames: 2,
-    max_cached: 1,
-    max_empty: 1,
-    min_cuts: 4,
+    exact_shift: 4,
 };
 
 pub(crate) const GEOMETRY: Geometry = if cfg!(pageslab_geometry = "tiny") {
@@ -65,3 +54,18 @@ pub(crate) const GEOMETRY: Geometry = if cfg!(pageslab_geometry = "tiny") {
 
 #[cfg(all(pageslab_geometry = "tiny", target_arch = "wasm32"))]
 compile_error!("linear memory has pages of 64 KiB: the tiny geometry is for a simulated one");
+
+/// log2 of [`FRAME`].
+pub(crate) const FRAME_SHIFT: u32 = GEOMETRY.frame_shift;
+
+/// Bytes in a frame: the unit in which pages are divided between slabs and runs.
+pub(crate) const FRAME: u32 = 1 << FRAME_SHIFT;
+
+/// Frames in a page.
+pub(crate) const FRAMES_PER_PAGE: u32 = 1 << (GEOMETRY.page_shift - FRAME_SHIFT);
+
+/// Frames in a 4 GiB memory.
+pub(crate) const MAX_FRAMES: u32 = 1 << (32 - FRAME_SHIFT);
+
+/// The number of a frame in linear memory: the one at `offset` is `offset >> FRAME_SHIFT`.
+pub(crate) type Frame = u32;

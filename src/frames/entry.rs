@@ -1,0 +1,195 @@
+//! An entry of the frame map: what one frame is.
+
+use crate::hooks::History;
+use crate::sizes::geometry::{Frame, MAX_FRAMES};
+use crate::slabs::shape::reciprocal;
+use crate::slabs::slab::{MAX_LEN, SlabPtr};
+use core::ptr::{null_mut, without_provenance_mut};
+use static_assertions::const_assert;
+
+/// No frame: ends a list. Frame 0 is never a part of a run that is free or live.
+pub(crate) const NONE: Frame = 0;
+
+/// What a run is. Kept in the [`Tag`] of the run's first frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    /// Not the first frame of a run, and not the last of a free one; or a part of the free end of the heap.
+    Interior,
+    /// The first frame of a free run, linked into a bin.
+    Free,
+    /// The last frame of a free run of two or more frames.
+    FreeTail,
+    /// A run that is one live allocation.
+    Live,
+    /// A run that holds a slab or metadata.
+    Internal,
+    /// Frames of a page of the heap's that are not its own.
+    Foreign,
+    /// A freed run that checked mode keeps from being handed out.
+    Held,
+}
+
+/// A [`Kind`] and the length of the run in frames, where the frame is the first of a run or the last of a
+/// free one.
+///
+/// Bits 0 to 2 are the kind, bit 3 says that an allocation which began here was freed, the others are the
+/// length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+impl Tag {
+    const KIND: u32 = 7;
+    const FREED: u32 = 8;
+    const FRAMES_SHIFT: u32 = 4;
+
+    #[inline]
+    pub(crate) const fn new(kind: Kind, frames: u32) -> Self {
+        Self(frames << Self::FRAMES_SHIFT | kind as u32)
+    }
+
+    /// Makes it another, which still tells whether an allocation that began at this frame was freed.
+    #[inline]
+    pub(crate) fn become_free(&mut self, kind: Kind, frames: u32) {
+        self.0 = self.0 & Self::FREED | Self::new(kind, frames).0;
+    }
+
+    /// Makes it that of a frame at which an allocation began that was freed.
+    #[inline]
+    pub(crate) fn mark_freed(&mut self) {
+        self.0 |= Self::FREED;
+    }
+
+    #[inline]
+    pub(crate) const fn was_freed(self) -> bool {
+        self.0 & Self::FREED != 0
+    }
+
+    #[inline]
+    pub(crate) const fn is(self, kind: Kind) -> bool {
+        self.0 & Self::KIND == kind as u32
+    }
+
+    #[inline]
+    pub(crate) const fn kind(self) -> Kind {
+        match self.0 & Self::KIND {
+            0 => Kind::Interior,
+            1 => Kind::Free,
+            2 => Kind::FreeTail,
+            3 => Kind::Live,
+            4 => Kind::Internal,
+            5 => Kind::Foreign,
+            _ => Kind::Held,
+        }
+    }
+
+    /// The length of the run in frames.
+    #[inline]
+    pub(crate) const fn frames(self) -> u32 {
+        self.0 >> Self::FRAMES_SHIFT
+    }
+}
+
+const_assert!(MAX_FRAMES << Tag::FRAMES_SHIFT >> Tag::FRAMES_SHIFT == MAX_FRAMES);
+const_assert!(Kind::Held as u32 <= Tag::KIND);
+
+/// What the map knows of one frame. All bytes are zero for an interior frame.
+///
+/// ```text
+///                        place             tag        word             reciprocal
+/// frame of a slab        its descriptor    internal   where it begins  of its slots' size
+/// first of a live run                      live       length in bytes  0
+/// first of a free run    next in its list  free       previous one     0
+/// ```
+///
+/// Invariant **E1**: `reciprocal` is 0 unless the frame is a slab's. Then `place` is that slab's descriptor, `word` is the
+/// slab's origin, and `reciprocal` is that of its slots' size.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Entry {
+    place: *mut u8,
+    pub(crate) tag: Tag,
+    word: u32,
+    reciprocal: u32,
+    /// Of a run that is or was an allocation.
+    pub(crate) history: History,
+}
+
+impl Entry {
+    pub(crate) const INTERIOR: Self = Self {
+        place: null_mut(),
+        tag: Tag::new(Kind::Interior, 0),
+        word: 0,
+        reciprocal: 0,
+        history: History::NONE,
+    };
+
+    /// The live slot of exactly `len` bytes that `ptr` points to, a pointer into this frame.
+    #[inline(always)]
+    pub(crate) fn find(&self, ptr: u32, len: u32) -> Option<(SlabPtr, u32)> {
+        let product = u64::from(ptr.wrapping_sub(self.word)) * u64::from(self.reciprocal);
+        // The pointer is to the start of a slot (or of what would be the next one). Nothing is less than the reciprocal of a
+        // frame that is no slab's.
+        if product as u32 >= self.reciprocal {
+            return None;
+        }
+        let slot = (product >> 32) as u32;
+        // SAFETY: E1, and the reciprocal is more than 0.
+        let slab = unsafe { SlabPtr::at(self.place) };
+        (slab.len(slot) as u32 == len && len <= MAX_LEN).then_some((slab, slot))
+    }
+
+    /// The slab that has this frame.
+    #[inline]
+    pub(crate) fn slab(&self) -> Option<SlabPtr> {
+        // SAFETY: E1.
+        (self.reciprocal != 0).then(|| unsafe { SlabPtr::at(self.place) })
+    }
+
+    /// Makes the frame one of this slab.
+    #[inline]
+    pub(crate) fn set_slab(&mut self, slab: SlabPtr) {
+        self.place = slab.as_ptr();
+        self.word = slab.origin();
+        self.reciprocal = reciprocal(slab.slot_size());
+    }
+
+    /// Makes the frame one of no slab.
+    #[inline]
+    pub(crate) fn clear_slab(&mut self) {
+        self.reciprocal = 0;
+    }
+
+    /// Of a live run: its length in bytes.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.word
+    }
+
+    #[inline]
+    pub(crate) fn set_len(&mut self, len: u32) {
+        self.word = len;
+    }
+
+    /// Of a free run: the next in its list.
+    #[inline]
+    pub(crate) fn next(&self) -> Frame {
+        self.place.addr() as u32
+    }
+
+    #[inline]
+    pub(crate) fn set_next(&mut self, next: Frame) {
+        self.place = without_provenance_mut(next as usize);
+    }
+
+    /// Of a free run: the previous one in its list.
+    #[inline]
+    pub(crate) fn previous(&self) -> Frame {
+        self.word
+    }
+
+    #[inline]
+    pub(crate) fn set_previous(&mut self, previous: Frame) {
+        self.word = previous;
+    }
+}

@@ -1,0 +1,185 @@
+//! The frame map: an [`Entry`] for each frame of the heap's pages, kept outside of the frames.
+//!
+//! It is a page table. The *root* has a pointer for each page of linear memory up to the heap's last; it points to the page's
+//! *leaf*, the entries of its 64 frames, or to nothing if the page is another party's:
+//!
+//! ```text
+//! ptr >> 16 -> root   | leaf of page 0 | leaf of page 1 | null | ... |
+//! ptr >> 10 -> leaf                      | entry of frame 64 | entry of frame 65 | ... |
+//! ```
+//!
+//! So pages of others cost one pointer each, and nothing moves but the root. This file knows no runs.
+
+use crate::frames::entry::{Entry, Kind, Tag};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame};
+use core::ptr::null_mut;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+/// How many frames a leaf takes.
+pub(crate) const LEAF_FRAMES: u32 =
+    (FRAMES_PER_PAGE * size_of::<Entry>() as u32).div_ceil(FRAME);
+
+/// How many pages a root of one frame covers.
+pub(crate) const PAGES_PER_ROOT_FRAME: u32 = FRAME / size_of::<Leaf>() as u32;
+
+/// A pointer to the entries of a page.
+type Leaf = *mut Entry;
+
+/// The map.
+///
+/// Invariants:
+/// - **M1**: `root` points to room for `capacity` leaves, of which the first `pages`, at most `capacity`, are initialized.
+///   Each is null, or points to the initialized entries of a page of the heap's.
+/// - **M2**: `spare` is null, or points to room for a leaf, at the beginning of which is a pointer like it. There are `spares`.
+/// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
+pub(crate) struct Map {
+    root: *mut Leaf,
+    pages: u32,
+    capacity: u32,
+    spare: *mut u8,
+    spares: u32,
+}
+
+// SAFETY: by M3 what it points to belongs to the map alone, and moves to another thread with it.
+unsafe impl Send for Map {}
+
+impl Map {
+    pub(crate) const fn new() -> Self {
+        Self {
+            root: null_mut(),
+            pages: 0,
+            capacity: 0,
+            spare: null_mut(),
+            spares: 0,
+        }
+    }
+
+    /// How many pages of linear memory the map covers: up to the heap's last.
+    #[inline]
+    pub(crate) fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// How many it can cover before its root has to move.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// How many more pages can have leaves.
+    pub(crate) fn spares(&self) -> u32 {
+        self.spares
+    }
+
+    /// The leaf of a page, or null.
+    #[inline(always)]
+    fn leaf(&self, page: u32) -> Leaf {
+        if page < self.pages {
+            // SAFETY: M1.
+            unsafe { *self.root.add(page as usize) }
+        } else {
+            null_mut()
+        }
+    }
+
+    /// Where the entry of a frame is, or nothing if the frame is in no page of the heap's.
+    #[inline(always)]
+    fn place(&self, frame: Frame) -> Option<*mut Entry> {
+        let leaf = self.leaf(frame / FRAMES_PER_PAGE);
+        // Within a leaf, if there is one.
+        (!leaf.is_null()).then(|| leaf.wrapping_add((frame % FRAMES_PER_PAGE) as usize))
+    }
+
+    /// The entry of the frame that holds this offset, if it is in a page of the heap's.
+    #[inline(always)]
+    pub(crate) fn entry_of(&self, ptr: u32) -> Option<&Entry> {
+        // SAFETY: M1.
+        self.place(ptr >> FRAME_SHIFT)
+            .map(|entry| unsafe { &*entry })
+    }
+
+    /// The tag of a frame. One that is not in the heap's pages is a foreign one.
+    #[inline]
+    pub(crate) fn tag(&self, frame: Frame) -> Tag {
+        // SAFETY: M1.
+        self.place(frame)
+            .map_or(Tag::new(Kind::Foreign, 1), |entry| unsafe { (*entry).tag })
+    }
+
+    /// The entry of a frame, which is known to be in the heap's pages.
+    #[inline(always)]
+    fn own(&self, frame: Frame) -> *mut Entry {
+        debug_assert!(self.place(frame).is_some());
+        // SAFETY: M1, and callers name only frames of the heap's pages: those of runs, or which `entry_of` knew.
+        unsafe {
+            let leaf = *self.root.add((frame / FRAMES_PER_PAGE) as usize);
+            leaf.add((frame % FRAMES_PER_PAGE) as usize)
+        }
+    }
+
+    /// The entry of a frame in a page of the heap's.
+    #[inline(always)]
+    pub(crate) fn entry(&self, frame: Frame) -> &Entry {
+        // SAFETY: M1.
+        unsafe { &*self.own(frame) }
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub(crate) fn entry_mut(&mut self, frame: Frame) -> &mut Entry {
+        // SAFETY: M1; `&mut self` makes the reference unique.
+        unsafe { &mut *self.own(frame) }
+    }
+
+    /// Moves the root to a place for `capacity` leaves, which is zeroed.
+    ///
+    /// # Safety
+    ///
+    /// `root` is aligned and points to room for as many leaves, at least as many as there are pages, as M3 asks for.
+    pub(crate) unsafe fn move_root(&mut self, root: *mut u8, capacity: u32) {
+        let root: *mut Leaf = root.cast();
+        // SAFETY: the caller's promise, and M1 for what is copied. No pointer is a null pointer if all its bytes are not zero.
+        unsafe {
+            root.write_bytes(0, capacity as usize);
+            if self.pages > 0 {
+                root.copy_from_nonoverlapping(self.root, self.pages as usize);
+            }
+        }
+        self.root = root;
+        self.capacity = capacity;
+    }
+
+    /// Takes in room for one more leaf.
+    ///
+    /// # Safety
+    ///
+    /// `leaf` is aligned and points to [`LEAF_FRAMES`] frames, as M3 asks for.
+    pub(crate) unsafe fn add_spare(&mut self, leaf: *mut u8) {
+        // SAFETY: the caller's promise: it is longer than a pointer.
+        unsafe { leaf.cast::<*mut u8>().write(self.spare) };
+        self.spare = leaf;
+        self.spares += 1;
+    }
+
+    /// Gives a page of the heap's a leaf of interior entries. All before it that had none are others'.
+    ///
+    /// # Safety
+    ///
+    /// There is a spare leaf, and a capacity of more than this page. The page is at or behind the end of the map.
+    pub(crate) unsafe fn add_page(&mut self, page: u32) {
+        debug_assert!(self.spares > 0 && page < self.capacity && page >= self.pages);
+        let leaf = self.spare;
+        // SAFETY: the caller's promises. M2 for the spare leaf, which becomes the page's. Behind the pages that are covered, the
+        // root is zero up to its capacity: a null pointer for each page of others.
+        unsafe {
+            self.spare = leaf.cast::<*mut u8>().read();
+            let leaf: Leaf = leaf.cast();
+            // All bytes of `Entry::INTERIOR` are zero.
+            leaf.write_bytes(0, FRAMES_PER_PAGE as usize);
+            self.root.add(page as usize).write(leaf);
+        }
+        self.spares -= 1;
+        // A pointer that is looked up after a call was stopped here finds nothing, or a whole leaf.
+        compiler_fence(Ordering::SeqCst);
+        self.pages = page + 1;
+    }
+}

@@ -1,0 +1,98 @@
+//! The invariants of the whole heap, checked in one place. Slow, since it reads all metadata: for tests.
+
+use crate::heap::state::Heap;
+use crate::invariant::{Checked, ensure};
+use crate::sizes::geometry::Frame;
+use crate::slabs::slab::SlabPtr;
+
+impl<M: crate::LinearMemory> Heap<M> {
+    /// The first invariant that does not hold.
+    pub(crate) fn check(&self) -> Checked {
+        ensure(
+            !self.is_poisoned(),
+            "C4: a call was stopped in the midst of a change",
+        )?;
+        self.runs.check()?;
+        let mut appointed = 0;
+        let mut partial = 0;
+        let mut vacant = 0;
+        for (head, slab) in self.slabs() {
+            self.check_frames(head, slab)?;
+            let is_current = self.current[slab.class() as usize] == slab;
+            slab.check(is_current)?;
+            appointed += usize::from(is_current);
+            vacant += usize::from(!is_current && slab.is_vacant());
+            partial += usize::from(!is_current && !slab.is_vacant() && !slab.is_full());
+        }
+        for (class, &current) in (0..).zip(&self.current) {
+            let index = class as usize;
+            if !current.is_empty() {
+                ensure(current.class() == class, CLASS)?;
+                ensure(appointed > 0, GONE)?;
+                appointed -= 1;
+            }
+            // A slab that is listed twice follows two others, and so a list that passes this has an end.
+            for (slab, previous) in links(self.partial[index]) {
+                ensure(slab.previous() == previous, "C2: a list's links disagree")?;
+                ensure(slab.class() == class, CLASS)?;
+                ensure(slab != current, "C2: a slab is in two places")?;
+                ensure(
+                    !slab.is_full() && !slab.is_vacant(),
+                    "C2: a listed slab is not partial",
+                )?;
+                ensure(partial > 0, GONE)?;
+                partial -= 1;
+            }
+            if let Some(slab) = self.vacant[index] {
+                ensure(slab.class() == class, CLASS)?;
+                ensure(slab != current, "C2: a slab is in two places")?;
+                ensure(slab.is_vacant(), "C2: a kept slab is not vacant")?;
+                ensure(vacant > 0, GONE)?;
+                vacant -= 1;
+            }
+        }
+        ensure(
+            appointed == 0 && partial == 0 && vacant == 0,
+            "C2: a slab with free slots is in no place",
+        )?;
+        let pending = self.pending;
+        ensure(
+            pending.slab.is_empty() || pending.slab.is_held(pending.slot),
+            "C5: what is pending is free or live",
+        )
+    }
+
+    /// How many slots are neither live nor free, nor pending: lost by calls that were stopped, or held by checked mode.
+    pub(crate) fn lost_slots(&self) -> usize {
+        let held = |slab: SlabPtr| (0..slab.slots()).filter(move |&slot| slab.is_held(slot));
+        let all: usize = self.slabs().map(|(_, slab)| held(slab).count()).sum();
+        all - usize::from(!self.pending.slab.is_empty())
+    }
+
+    fn check_frames(&self, head: Frame, slab: SlabPtr) -> Checked {
+        let map = &self.runs.map;
+        ensure(
+            slab.head() == head,
+            "C1: the map names a slab of another run",
+        )?;
+        let frames = map.entry(head).tag.frames();
+        ensure(
+            slab.has_shape(frames),
+            "C1: a slab has a run of another shape",
+        )?;
+        ensure(
+            (head..head + frames).all(|frame| map.entry(frame).slab() == Some(slab)),
+            "C1: the map names another slab than the frame's",
+        )
+    }
+}
+
+const CLASS: &str = "C2: a slab is in the place of another class";
+const GONE: &str = "C2: a slab that is gone has a place";
+
+/// The slabs of a list, each with the one before it.
+fn links(first: Option<SlabPtr>) -> impl Iterator<Item = (SlabPtr, Option<SlabPtr>)> {
+    core::iter::successors(first.map(|slab| (slab, None)), |&(slab, _)| {
+        Some((slab.next()?, Some(slab)))
+    })
+}

@@ -1,0 +1,87 @@
+//! Long blocks: runs of frames, from the map alone.
+
+use crate::frames::entry::{Kind, Tag};
+use crate::frames::runs::{LOOK, frames_of};
+use crate::heap::state::Heap;
+use crate::hooks::CHECKED;
+use crate::memory::{LinearMemory, PAGE};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
+use core::num::NonZeroU32;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+/// Whether a slice of Rust's, or an object of C's, may be this long: on wasm32 not from 2^31 bytes on.
+pub(super) const fn is_slice_len(len: u32) -> bool {
+    len as usize <= isize::MAX as usize
+}
+
+impl<M> Heap<M> {
+    /// The live run that begins at this pointer and has this length in bytes: its first frame, and its length
+    /// in frames.
+    pub(super) fn live_run(&self, ptr: u32, len: u32) -> Option<(Frame, u32)> {
+        let entry = self.runs.map.entry_of(ptr)?;
+        let is_right = ptr.is_multiple_of(FRAME) && entry.tag.is(Kind::Live) && entry.len() == len;
+        is_right.then(|| (ptr >> FRAME_SHIFT, entry.tag.frames()))
+    }
+}
+
+impl<M: LinearMemory> Heap<M> {
+    #[inline(never)]
+    pub(super) fn alloc_long(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if align > PAGE || !is_slice_len(len) {
+            return None;
+        }
+        let mut look = LOOK;
+        loop {
+            let ptr = self.take_long(len, align, look);
+            // Before it gives up it looks at all runs, which is not in constant time.
+            if ptr.is_some() || look != LOOK {
+                return ptr;
+            }
+            if !self.get_memory() {
+                look = u32::MAX;
+            }
+        }
+    }
+
+    /// Allocates a run of what is free.
+    #[inline(never)]
+    pub(super) fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
+        let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
+        self.change(|heap| {
+            let head = heap.runs.take(frames, align, look)?;
+            heap.set_live(head, frames, len);
+            NonZeroU32::new(head << FRAME_SHIFT)
+        })?
+    }
+
+    pub(super) fn set_live(&mut self, head: Frame, frames: u32, len: u32) {
+        let entry = self.runs.map.entry_mut(head);
+        entry.set_len(len);
+        // A call that is stopped here leaves no live run of another length.
+        compiler_fence(Ordering::SeqCst);
+        entry.tag = Tag::new(Kind::Live, frames);
+    }
+
+    /// Frees a live run of this length. False, and nothing changes, if none is there.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn free_long(&mut self, ptr: u32, len: u32) -> bool {
+        if CHECKED {
+            return false;
+        }
+        let Some((head, frames)) = self.live_run(ptr, len) else {
+            return false;
+        };
+        let freed = self.change(|heap| {
+            heap.erase(ptr, len);
+            heap.release_run(head, frames);
+        });
+        freed.is_some()
+    }
+
+    /// Gives back the run of a block that was freed. Within a change.
+    pub(crate) fn release_run(&mut self, head: Frame, frames: u32) {
+        self.runs.map.entry_mut(head).tag.mark_freed();
+        self.runs.release(head, frames);
+    }
+}

@@ -1,0 +1,160 @@
+//! Reallocation: in place where there is room, else by moving.
+
+use crate::frames::runs::{LOOK, frames_of};
+use crate::heap::long::is_slice_len;
+use crate::heap::state::{Heap, ZEROES};
+use crate::hooks::CHECKED;
+use crate::memory::LinearMemory;
+use crate::sizes::class::GRANULE;
+use crate::sizes::geometry::{FRAME, Frame};
+use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
+use static_assertions::const_assert;
+
+/// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
+const MAX_COPIED: u32 = 128;
+
+/// Whether what lies behind a block must not get into another's slack: a pattern, or what is to be erased.
+const COPIES_EXACTLY: bool = CHECKED || ZEROES;
+
+/// What is copied at a time: of any contents, initialized or not.
+type Copied = [MaybeUninit<u64>; 2];
+
+const_assert!((GRANULE as usize).is_multiple_of(size_of::<Copied>()));
+
+impl<M: LinearMemory> Heap<M> {
+    /// Changes the length of the live block of `old_len` bytes, and aligns it to `align` if it moves it. `None` if there is no
+    /// such block, or no memory: then nothing has changed.
+    #[inline]
+    pub(crate) fn realloc(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Option<NonZeroU32> {
+        let found = self.runs.map.entry_of(ptr);
+        let Some((slab, slot)) = found.and_then(|entry| entry.find(ptr, old_len)) else {
+            return self.realloc_long(ptr, old_len, new_len, align);
+        };
+        let size = slab.slot_size();
+        // A block that would fill less than half of its slot rather moves to a smaller one.
+        if new_len > size || new_len < size / 2 {
+            let moved = self.move_block(ptr, old_len, new_len, align);
+            if moved.is_some() || new_len > size {
+                return moved;
+            }
+        }
+        if ZEROES {
+            self.change(|heap| {
+                heap.erase_tail(ptr, old_len, new_len);
+                slab.set_len(slot, new_len);
+            })?;
+        } else {
+            slab.set_len(slot, new_len);
+        }
+        NonZeroU32::new(ptr)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn realloc_long(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Option<NonZeroU32> {
+        let (head, from) = self.live_run(ptr, old_len)?;
+        if !is_slice_len(new_len) {
+            return None;
+        }
+        let to = frames_of(new_len);
+        // A block that would fill less than a frame rather moves to a slot.
+        let mut stays = new_len >= old_len.min(FRAME);
+        loop {
+            if stays {
+                if self.change(|heap| heap.resize(head, from, to, old_len, new_len))? {
+                    return NonZeroU32::new(ptr);
+                }
+                // Where it fits without more memory; else memory grows behind the heap's last run.
+                if let Some(new) = self.take_long(new_len, align, LOOK) {
+                    return Some(self.move_to(new, ptr, old_len, new_len));
+                }
+                if self.runs.is_last(head + from) {
+                    self.runs.want(to - from);
+                    if self.get_memory() {
+                        continue;
+                    }
+                }
+            }
+            let moved = self.move_block(ptr, old_len, new_len, align);
+            if moved.is_some() || stays {
+                return moved;
+            }
+            stays = true;
+        }
+    }
+
+    /// Changes the length of a live run of `from` frames where it is, if there is room.
+    fn resize(&mut self, head: Frame, from: u32, to: u32, old_len: u32, new_len: u32) -> bool {
+        let resized = self.runs.resize(head, from, to);
+        if resized {
+            self.erase_tail(head * FRAME, old_len, new_len);
+            self.set_live(head, to, new_len);
+        }
+        resized
+    }
+
+    /// Overwrites what a block loses when it becomes shorter, if it does and that is asked for.
+    #[inline(always)]
+    fn erase_tail(&self, ptr: u32, old_len: u32, new_len: u32) {
+        if new_len < old_len {
+            self.erase(ptr + new_len, old_len - new_len);
+        }
+    }
+
+    /// Allocates anew, copies and frees the old block.
+    #[cold]
+    #[inline(never)]
+    fn move_block(
+        &mut self,
+        ptr: u32,
+        old_len: u32,
+        new_len: u32,
+        align: u32,
+    ) -> Option<NonZeroU32> {
+        // The old block could not be freed.
+        if self.is_changing {
+            return None;
+        }
+        let new = self.alloc(new_len, align)?;
+        Some(self.move_to(new, ptr, old_len, new_len))
+    }
+
+    /// Moves a live block to another.
+    fn move_to(&mut self, new: NonZeroU32, ptr: u32, old_len: u32, new_len: u32) -> NonZeroU32 {
+        self.copy(ptr, new.get(), old_len.min(new_len));
+        self.free(ptr, old_len);
+        new
+    }
+
+    /// Copies the first bytes of one live allocation to another, and perhaps a few more that neither uses: blocks
+    /// have room for whole granules.
+    pub(crate) fn copy(&self, from: u32, to: u32, len: u32) {
+        let (mut from, mut to) = (self.address(from), self.address(to));
+        // SAFETY: callers pass two live allocations of this heap of at least this many bytes, which do not overlap.
+        // Slots and runs are aligned to granules and whole numbers of them, so the last granule is within both.
+        unsafe {
+            if COPIES_EXACTLY || len > MAX_COPIED {
+                to.copy_from_nonoverlapping(from, len as usize);
+                return;
+            }
+            let end = from.add(len as usize);
+            while from < end {
+                to.cast::<Copied>().write(from.cast::<Copied>().read());
+                (from, to) = (from.add(size_of::<Copied>()), to.add(size_of::<Copied>()));
+            }
+        }
+    }
+}

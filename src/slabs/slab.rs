@@ -1,0 +1,393 @@
+//! A slab: one run of frames, cut into equal slots of one size class.
+//!
+//! A slab is described *outside* of its run, by a block of metadata:
+//!
+//! ```text
+//! descriptor   free  watch  origin  size  slots  class  next  previous | cell 0  cell 1  ...  cell n-1  (at most 63 cells)
+//!                                                                          |       |              |
+//! run of frames                                                          slot 0  slot 1  ...    slot n-1
+//! ```
+//!
+//! `free` is a bitmap of the free slots, in one word. A *cell* is two bytes per slot: the length that the slot's
+//! owner asked for, or that the slot was freed, or that nobody has had it. A slot is allocated by taking the word's lowest bit
+//! and writing the cell, and freed by writing the cell and setting the bit again.
+//!
+//! Nothing is counted. A `free` that changes which list the slab belongs to is told from others by one operation
+//! of the word with another, `watch`.
+
+use crate::hooks::{CHECKED, History};
+use crate::invariant::{Checked, ensure};
+use crate::sizes::class::{MAX_SLOT, slot_size};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
+use crate::slabs::shape::{MAX_SLOTS, slots};
+use core::num::NonZeroU32;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, compiler_fence};
+use static_assertions::const_assert;
+
+/// Bytes of a descriptor and its cells. There is one cell more than slots, for pointers behind the last slot.
+pub(crate) const DESCRIPTOR: u32 = (size_of::<Slab>() as u32
+    + CELLS * (size_of::<Cell>() + size_of::<History>()) as u32)
+    .next_multiple_of(align_of::<Slab>() as u32);
+
+const CELLS: u32 = MAX_SLOTS + 1;
+
+/// What a cell is.
+type Cell = i16;
+
+/// The cell of a slot that was not handed out since the slab was made, and of what is no slot.
+const FRESH: Cell = -1;
+
+/// The cell of a slot whose block was freed.
+const FREED: Cell = -2;
+
+/// The longest length that [`SlabPtr::len`] can be compared with. [`FRESH`] and [`FREED`], extended to 32 bits, are more.
+pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
+
+/// The `watch` of a slab for which no `free` is special: a bit that no slot has.
+const NEVER: u64 = 1 << MAX_SLOTS;
+
+const_assert!(MAX_SLOT <= Cell::MAX as u32);
+// What stands one behind the other in a descriptor is aligned.
+const_assert!(align_of::<Slab>() <= 16);
+const_assert!(
+    (size_of::<Slab>() + CELLS as usize * size_of::<Cell>()).is_multiple_of(align_of::<History>())
+);
+
+/// The description of a slab, followed in memory by its cells.
+#[repr(C)]
+pub(crate) struct Slab {
+    /// Which slots are free: bit `i` for slot `i`.
+    free: u64,
+    /// A `free` after which none of these slots is live changes which list the slab belongs to: all slots if the
+    /// slab is partial, none if it is full, and [`NEVER`] while it is the current slab of its class.
+    watch: u64,
+    /// Where slot 0 begins.
+    origin: u32,
+    /// Bytes of a slot.
+    size: u32,
+    slots: u32,
+    class: u32,
+    /// The next and the previous slab in whatever list of its class the slab is in. Of a descriptor without a slab: the next one.
+    pub(crate) next: Option<SlabPtr>,
+    pub(crate) previous: Option<SlabPtr>,
+}
+
+/// The slab of all places that have none: it has no free slot.
+static EMPTY: Slab = Slab {
+    free: 0,
+    watch: 0,
+    origin: 0,
+    size: 0,
+    slots: 0,
+    class: 0,
+    next: None,
+    previous: None,
+};
+
+/// A pointer to a [`Slab`].
+///
+/// Invariants:
+/// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
+///   uses, with its cells behind it, and behind these the slots' histories.
+/// - **S2**: `free` has bits of slots only. The cell of a slot is a length of at most a slot exactly if the slot is live, and
+///   then its bit is not set. A slot that is not live and whose bit is not set will be free later (it is pending, or held
+///   by checked mode), or is lost: its `free` was stopped. The cell behind the last slot's is [`FRESH`].
+/// - **S3**: `watch` is what it says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct SlabPtr(NonNull<Slab>);
+
+// SAFETY: a descriptor belongs to one heap and moves to another thread only with it; `EMPTY` is never written to.
+unsafe impl Send for SlabPtr {}
+// SAFETY: the same; all writing goes through a `&mut` heap.
+unsafe impl Sync for SlabPtr {}
+
+/// What a slot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Live {
+        len: u32,
+    },
+    Freed,
+    /// Not handed out since the slab was made.
+    Fresh,
+}
+
+impl SlabPtr {
+    pub(crate) const EMPTY: Self = Self(NonNull::from_ref(&EMPTY));
+
+    #[inline(always)]
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(self) -> *mut u8 {
+        self.0.as_ptr().cast()
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &Slab {
+        // SAFETY: S1.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut Slab {
+        debug_assert!(!self.is_empty());
+        // SAFETY: S1, and it is not `EMPTY`. References to descriptors live within single statements of
+        // `&mut` methods of one heap, so none overlap.
+        unsafe { self.0.as_mut() }
+    }
+
+    /// The cell of a slot, or the one behind the last slot's. The slab is not the empty one.
+    #[inline(always)]
+    fn cell(self, slot: u32) -> *mut Cell {
+        debug_assert!(!self.is_empty() && slot <= self.get().slots);
+        // SAFETY: S1: the cells lie behind the descriptor, and callers name one of them.
+        unsafe { self.0.as_ptr().add(1).cast::<Cell>().add(slot as usize) }
+    }
+
+    /// The length in a slot's cell, or [`FRESH`] or [`FREED`].
+    #[inline(always)]
+    pub(crate) fn len(self, slot: u32) -> i32 {
+        // SAFETY: S1: it is a cell, and `describe` has written all of them.
+        i32::from(unsafe { self.cell(slot).read() })
+    }
+
+    #[inline(always)]
+    fn set_cell(self, slot: u32, cell: Cell) {
+        // SAFETY: S1: it is a cell.
+        unsafe { self.cell(slot).write(cell) };
+    }
+
+    /// Sets the length of a slot that is live.
+    #[inline(always)]
+    pub(crate) fn set_len(self, slot: u32, len: u32) {
+        self.set_cell(slot, len as Cell);
+    }
+
+    /// Makes a live slot one that was freed. It will be free later.
+    #[inline(always)]
+    pub(crate) fn mark_freed(self, slot: u32) {
+        self.set_cell(slot, FREED);
+    }
+
+    /// Makes a slab of fresh slots, described by this descriptor, in the run of as many frames that begins at `head`. It is the
+    /// current one of its class.
+    pub(crate) fn describe(self, class: u32, head: Frame, frames: u32) {
+        let size = slot_size(class);
+        let slots = slots(frames, size);
+        // SAFETY: each byte of `FRESH` is 0xFF. S1: there are `CELLS` cells, and as many histories.
+        unsafe {
+            self.cell(0).write_bytes(0xFF, CELLS as usize);
+            if CHECKED {
+                self.history_at(0).write_bytes(0, CELLS as usize);
+            }
+            self.0.write(Slab {
+                free: (1 << slots) - 1,
+                watch: NEVER,
+                origin: head << FRAME_SHIFT,
+                size,
+                slots,
+                class,
+                next: None,
+                previous: None,
+            });
+        }
+    }
+
+    /// The descriptor at this address.
+    ///
+    /// # Safety
+    ///
+    /// [`DESCRIPTOR`] bytes at the address, which is not null, aligned as a `Slab` is, are a descriptor of the caller's heap, and
+    /// nothing else, as long as the heap lives.
+    #[inline(always)]
+    pub(crate) unsafe fn at(address: *mut u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { NonNull::new_unchecked(address.cast()) })
+    }
+
+    /// The bits of all slots.
+    fn all(self) -> u64 {
+        (1 << self.slots()) - 1
+    }
+
+    pub(crate) fn class(self) -> u32 {
+        self.get().class
+    }
+
+    /// The next slab in this one's list.
+    pub(crate) fn next(self) -> Option<Self> {
+        self.get().next
+    }
+
+    /// The slab before this one in its list.
+    pub(crate) fn previous(self) -> Option<Self> {
+        self.get().previous
+    }
+
+    /// The first frame of the slab's run.
+    pub(crate) fn head(self) -> Frame {
+        self.origin() >> FRAME_SHIFT
+    }
+
+    /// Where slot 0 begins.
+    pub(crate) fn origin(self) -> u32 {
+        self.get().origin
+    }
+
+    pub(crate) fn slots(self) -> u32 {
+        self.get().slots
+    }
+
+    /// The bytes of a slot.
+    #[inline(always)]
+    pub(crate) fn slot_size(self) -> u32 {
+        self.get().size
+    }
+
+    /// Whether all slots are free.
+    pub(crate) fn is_vacant(self) -> bool {
+        self.get().free == self.all()
+    }
+
+    /// Whether no slot is free.
+    pub(crate) fn is_full(self) -> bool {
+        self.get().free == 0
+    }
+
+    /// Begins to allocate from this slab, as the current one of its class.
+    pub(crate) fn appoint(&mut self) {
+        self.get_mut().watch = NEVER;
+    }
+
+    /// Watches for what changes this slab's list, now that it is not the current one of its class.
+    pub(crate) fn watch(&mut self) {
+        self.get_mut().watch = if self.is_full() { 0 } else { self.all() };
+    }
+
+    /// Takes a free slot for `len` bytes, if there is one.
+    #[inline(always)]
+    pub(crate) fn pop(mut self, len: u32) -> Option<NonZeroU32> {
+        let free = self.get().free;
+        if free == 0 {
+            return None;
+        }
+        let slot = free.trailing_zeros();
+        // In this order S2 holds in between, too: a call that is stopped there has lost a slot.
+        self.get_mut().free = free & (free - 1);
+        compiler_fence(Ordering::SeqCst);
+        self.set_len(slot, len);
+        // SAFETY: the frame at offset 0 is never a slab's.
+        Some(unsafe { NonZeroU32::new_unchecked(self.ptr(slot)) })
+    }
+
+    /// Makes a slot free that was freed, unless that is what the slab [watches](Self::watch) for: then it does nothing, and
+    /// returns false.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn push(mut self, slot: u32) -> bool {
+        let free = self.get().free | 1 << slot;
+        let is_watched = self.get().watch & !free == 0;
+        if !is_watched {
+            self.get_mut().free = free;
+        }
+        !is_watched
+    }
+
+    /// Makes a slot free that was freed, whatever the slab watches for.
+    pub(crate) fn push_watched(mut self, slot: u32) {
+        self.get_mut().free |= 1 << slot;
+    }
+
+    /// The pointer to a slot.
+    #[inline(always)]
+    pub(crate) fn ptr(self, slot: u32) -> u32 {
+        self.get().origin.wrapping_add(slot * self.get().size)
+    }
+
+    /// The slot that holds the byte at `ptr`, a pointer into this slab's run; [`slots`](Self::slots) behind the last one.
+    pub(crate) fn slot_of(self, ptr: u32) -> u32 {
+        (ptr - self.get().origin) / self.slot_size()
+    }
+
+    pub(crate) fn slot(self, slot: u32) -> Slot {
+        match self.len(slot) as Cell {
+            FRESH => Slot::Fresh,
+            len if len < 0 => Slot::Freed,
+            len => Slot::Live { len: len as u32 },
+        }
+    }
+
+    /// Keeps a live slot from being handed out, until it is pushed: one that was freed, or that nobody has had.
+    pub(crate) fn hold(self, slot: u32, was_freed: bool) {
+        self.set_cell(slot, if was_freed { FREED } else { FRESH });
+    }
+
+    /// Whether a slot is neither free nor live.
+    pub(crate) fn is_held(self, slot: u32) -> bool {
+        self.get().free >> slot & 1 == 0 && self.len(slot) < 0
+    }
+
+    /// Where the history of a slot lies: behind the cells, in the same order.
+    fn history_at(self, slot: u32) -> *mut History {
+        // SAFETY: S1: there is one for each cell.
+        unsafe {
+            self.cell(0)
+                .add(CELLS as usize)
+                .byte_add(slot as usize * size_of::<History>())
+                .cast()
+        }
+    }
+
+    pub(crate) fn history(self, slot: u32) -> History {
+        // SAFETY: S1: it is a history, and `describe` has written all of them.
+        unsafe { self.history_at(slot).read() }
+    }
+
+    pub(crate) fn set_history(self, slot: u32, history: History) {
+        // SAFETY: S1: it is a history.
+        unsafe { self.history_at(slot).write(history) };
+    }
+
+    /// Whether it has as many slots as fit into this many frames, and needs that many.
+    pub(crate) fn has_shape(self, frames: u32) -> bool {
+        let (count, size) = (self.slots(), self.slot_size());
+        count == slots(frames, size) && (count * size).div_ceil(FRAME) == frames
+    }
+
+    /// Checks S2 and S3.
+    pub(crate) fn check(self, is_current: bool) -> Checked {
+        let Slab { free, watch, .. } = *self.get();
+        ensure(free & !self.all() == 0, "S2: what is no slot is free")?;
+        for slot in 0..self.slots() {
+            let (is_free, len) = (free >> slot & 1 != 0, self.len(slot));
+            ensure(len < 0 || !is_free, "S2: a free slot has a length")?;
+            ensure(
+                len <= self.slot_size() as i32,
+                "S2: a live slot has a length that does not fit",
+            )?;
+        }
+        ensure(
+            self.len(self.slots()) == i32::from(FRESH),
+            "S2: what is no slot has a length",
+        )?;
+        let watched = match () {
+            () if is_current => NEVER,
+            () if self.is_full() => 0,
+            () => self.all(),
+        };
+        ensure(watch == watched, "S3: a slab watches for something else")
+    }
+
+    /// The lengths of the live slots, with their pointers.
+    pub(crate) fn live_slots(self) -> impl Iterator<Item = (u32, u32)> {
+        (0..self.slots()).filter_map(move |slot| match self.slot(slot) {
+            Slot::Live { len } => Some((self.ptr(slot), len)),
+            _ => None,
+        })
+    }
+}
