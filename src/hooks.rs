@@ -47,17 +47,6 @@ impl Past {
 }
 
 impl History {
-    /// That of memory that had no block.
-    pub(crate) const NONE: Self = Self(
-        [const {
-            Past {
-                len_and_one: 0,
-                allocated_by: 0,
-                freed_by: 0,
-            }
-        }; _],
-    );
-
     pub(crate) const fn new(past: Past) -> Self {
         Self([past; _])
     }

@@ -41,12 +41,6 @@ impl<const WORDS: usize> Bitmap<WORDS> {
         }
         None
     }
-
-    /// The largest number of the set.
-    pub(crate) fn last(&self) -> Option<usize> {
-        let index = self.0.iter().rposition(|&word| word != 0)?;
-        Some(index * WORD + self.0[index].ilog2() as usize)
-    }
 }
 
 #[cfg(test)]
@@ -56,7 +50,7 @@ mod tests {
     #[test]
     fn finds_what_was_inserted_and_not_what_was_removed() {
         let mut bitmap = Bitmap::<2>::EMPTY;
-        assert_eq!((bitmap.first_from(0), bitmap.last()), (None, None));
+        assert_eq!(bitmap.first_from(0), None);
         for number in 0..128 {
             bitmap.insert(number);
             assert!(bitmap.contains(number));
@@ -66,15 +60,14 @@ mod tests {
                     (start <= number).then_some(number)
                 );
             }
-            assert_eq!(bitmap.last(), Some(number));
             bitmap.remove(number);
             assert!(!bitmap.contains(number));
         }
         bitmap.insert(3);
         bitmap.insert(100);
         assert_eq!(
-            (bitmap.first_from(0), bitmap.first_from(4), bitmap.last()),
-            (Some(3), Some(100), Some(100))
+            (bitmap.first_from(0), bitmap.first_from(4)),
+            (Some(3), Some(100))
         );
     }
 }

@@ -102,8 +102,9 @@ const_assert!(Kind::Held as u32 <= Tag::KIND);
 /// first of a free run    next in its list  free       previous one     0
 /// ```
 ///
-/// Invariant **E1**: `reciprocal` is 0 unless the frame is a slab's. Then `place` is that slab's descriptor, `word` is the
-/// slab's origin, and `reciprocal` is that of its slots' size.
+/// Invariant **E1**: `reciprocal` is 0 unless the frame is a slab of the guest's. Then `place` is that slab's descriptor, `word` is
+/// the slab's origin, and `reciprocal` is that of its slots' size. For a slab of descriptors only `reciprocal` differs, so that no
+/// pointer into it is the guest's. Only the first frame of a free run has another `place` that is not null.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Entry {
@@ -116,14 +117,6 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) const INTERIOR: Self = Self {
-        place: null_mut(),
-        tag: Tag::new(Kind::Interior, 0),
-        word: 0,
-        reciprocal: 0,
-        history: History::NONE,
-    };
-
     /// The live slot of exactly `len` bytes that `ptr` points to, a pointer into this frame.
     #[inline(always)]
     pub(crate) fn find(&self, ptr: u32, len: u32) -> Option<(SlabPtr, u32)> {
@@ -146,18 +139,38 @@ impl Entry {
         (self.reciprocal != 0).then(|| unsafe { SlabPtr::at(self.place) })
     }
 
-    /// Makes the frame one of this slab.
+    /// The slab that has this frame, be it one of descriptors.
+    pub(crate) fn any_slab(&self) -> Option<SlabPtr> {
+        let is_slabs = !self.place.is_null() && !self.tag.is(Kind::Free);
+        // SAFETY: E1.
+        is_slabs.then(|| unsafe { SlabPtr::at(self.place) })
+    }
+
+    /// The slab of descriptors that has this frame, which is one of such a slab.
     #[inline]
-    pub(crate) fn set_slab(&mut self, slab: SlabPtr) {
+    pub(crate) fn home(&self) -> SlabPtr {
+        debug_assert!(self.reciprocal == 0 && !self.place.is_null());
+        // SAFETY: E1.
+        unsafe { SlabPtr::at(self.place) }
+    }
+
+    /// Makes the frame one of this slab, which is the guest's or else one of descriptors.
+    #[inline]
+    pub(crate) fn set_slab(&mut self, slab: SlabPtr, is_guests: bool) {
         self.place = slab.as_ptr();
         self.word = slab.origin();
-        self.reciprocal = reciprocal(slab.slot_size());
+        self.reciprocal = if is_guests {
+            reciprocal(slab.slot_size())
+        } else {
+            0
+        };
     }
 
     /// Makes the frame one of no slab.
     #[inline]
     pub(crate) fn clear_slab(&mut self) {
         self.reciprocal = 0;
+        self.place = null_mut();
     }
 
     /// Of a live run: its length in bytes.

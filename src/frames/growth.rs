@@ -13,10 +13,7 @@ use crate::frames::runs::{LOOK, Runs};
 use crate::hooks::fill;
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
-
-/// Unused frames in front of everything that holds metadata, so that an overflow of a block must run over
-/// this much memory before it can reach any.
-pub(crate) const GUARD_FRAMES: u32 = 1;
+use crate::slabs::shape::GUARD_FRAMES;
 
 /// How many leaves are made ahead, so that metadata is seldom made, and lies together: one for as many pages, and at least some.
 const PAGES_PER_LEAF_AHEAD: u32 = 4;
@@ -149,7 +146,7 @@ impl<M: LinearMemory> Runs<M> {
             self.map.entry_mut(frames_end).tag = Tag::new(Kind::Foreign, 1);
         }
         if plan.frames() > 0 {
-            self.map.entry_mut(start).tag = Tag::new(Kind::Internal, plan.frames());
+            self.set_internal(start, plan.frames());
         }
         self.end = start + plan.frames();
         self.end_frames = frames_end - self.end;

@@ -130,6 +130,25 @@ impl Map {
         unsafe { &mut *self.own(frame) }
     }
 
+    /// Changes the entries of frames in pages of the heap's.
+    #[inline]
+    pub(crate) fn for_each(&mut self, head: Frame, frames: u32, change: impl Fn(&mut Entry)) {
+        let (mut frame, end) = (head, head + frames);
+        while frame < end {
+            let mut entry = self.own(frame);
+            let leaf_end = (frame | (FRAMES_PER_PAGE - 1)) + 1;
+            let next = leaf_end.min(end);
+            while frame < next {
+                // SAFETY: M1; `&mut self` makes the reference unique. The last step is to the leaf's end at most.
+                unsafe {
+                    change(&mut *entry);
+                    entry = entry.add(1);
+                }
+                frame += 1;
+            }
+        }
+    }
+
     /// Moves the root to a place for `capacity` leaves, which is zeroed.
     ///
     /// # Safety

@@ -115,6 +115,7 @@ impl<M> Runs<M> {
         let entry = self.map.entry_mut(head);
         let (frames, next, previous) = (entry.tag.frames(), entry.next(), entry.previous());
         entry.tag.become_free(Kind::Interior, 0);
+        entry.set_next(NONE);
         let tail = self.map.entry_mut(head + frames - 1);
         tail.tag.become_free(Kind::Interior, 0);
         if next != NONE {
@@ -139,13 +140,17 @@ impl<M> Runs<M> {
             bin = self.filled.first_from(bin)?;
             let mut head = self.bins[bin];
             let mut left = look;
+            let mut best = Frame::MAX;
             while head != NONE && left > 0 {
                 let entry = self.map.entry(head);
-                if entry.tag.frames() >= frames + frames_before(head, align) {
-                    return Some(head);
+                if entry.tag.frames() >= frames + frames_before(head, align) && head < best {
+                    best = head;
                 }
                 head = entry.next();
                 left -= 1;
+            }
+            if best != Frame::MAX {
+                return Some(best);
             }
             bin += 1;
         }
@@ -172,18 +177,22 @@ impl<M> Runs<M> {
     /// Takes an internal run of this many frames, at a multiple of `align` frames, if one is free.
     #[inline(never)]
     pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Frame> {
-        if let Some(head) = self.take_from_bins(frames, align, look) {
-            return Some(head);
-        }
+        let head = self.take_from_bins(frames, align, look);
+        head.or_else(|| self.take_from_end(frames, align))
+    }
+
+    /// The same from the free end.
+    #[inline(never)]
+    pub(crate) fn take_from_end(&mut self, frames: u32, align: u32) -> Option<Frame> {
         let front = frames_before(self.end, align);
         if self.end_frames < front + frames {
             self.wanted = frames + align - 1;
             return None;
         }
+        let head = self.end + front;
         if front > 0 {
             self.insert(self.end, front);
         }
-        let head = self.end + front;
         self.move_end(front + frames);
         self.set_internal(head, frames);
         Some(head)
@@ -196,7 +205,8 @@ impl<M> Runs<M> {
         self.touched = self.touched.max(self.end);
     }
 
-    fn set_internal(&mut self, head: Frame, frames: u32) {
+    /// Makes frames that are not free an internal run.
+    pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) {
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
     }
 

@@ -3,6 +3,7 @@
 use crate::heap::state::Heap;
 use crate::invariant::{Checked, ensure};
 use crate::sizes::geometry::Frame;
+use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;
 
 impl<M: crate::LinearMemory> Heap<M> {
@@ -16,14 +17,20 @@ impl<M: crate::LinearMemory> Heap<M> {
         let mut appointed = 0;
         let mut partial = 0;
         let mut vacant = 0;
+        let mut guests = 0;
         for (head, slab) in self.slabs() {
             self.check_frames(head, slab)?;
+            guests += usize::from(slab.class() != DESCRIPTORS);
             let is_current = self.current[slab.class() as usize] == slab;
             slab.check(is_current)?;
             appointed += usize::from(is_current);
             vacant += usize::from(!is_current && slab.is_vacant());
             partial += usize::from(!is_current && !slab.is_vacant() && !slab.is_full());
         }
+        ensure(
+            vacant == self.vacants as usize,
+            "C2: the vacant slabs are miscounted",
+        )?;
         for (class, &current) in (0..).zip(&self.current) {
             let index = class as usize;
             if !current.is_empty() {
@@ -32,8 +39,11 @@ impl<M: crate::LinearMemory> Heap<M> {
                 appointed -= 1;
             }
             // A slab that is listed twice follows two others, and so a list that passes this has an end.
-            for (slab, previous) in links(self.partial[index]) {
-                ensure(slab.previous() == previous, "C2: a list's links disagree")?;
+            for slab in ring(self.partial[index]) {
+                ensure(
+                    slab.next().previous() == slab,
+                    "C2: a list's links disagree",
+                )?;
                 ensure(slab.class() == class, CLASS)?;
                 ensure(slab != current, "C2: a slab is in two places")?;
                 ensure(
@@ -43,7 +53,8 @@ impl<M: crate::LinearMemory> Heap<M> {
                 ensure(partial > 0, GONE)?;
                 partial -= 1;
             }
-            if let Some(slab) = self.vacant[index] {
+            // One that is gone, or listed twice, is one more than there are.
+            for slab in chain(self.vacant[index]) {
                 ensure(slab.class() == class, CLASS)?;
                 ensure(slab != current, "C2: a slab is in two places")?;
                 ensure(slab.is_vacant(), "C2: a kept slab is not vacant")?;
@@ -55,6 +66,12 @@ impl<M: crate::LinearMemory> Heap<M> {
             appointed == 0 && partial == 0 && vacant == 0,
             "C2: a slab with free slots is in no place",
         )?;
+        let descriptors = self
+            .slabs()
+            .map(|(_, slab)| slab)
+            .filter(|slab| slab.class() == DESCRIPTORS)
+            .flat_map(SlabPtr::live_slots);
+        ensure(descriptors.count() == guests, "C3: a descriptor is lost")?;
         let pending = self.pending;
         ensure(
             pending.slab.is_empty() || pending.slab.is_held(pending.slot),
@@ -77,11 +94,16 @@ impl<M: crate::LinearMemory> Heap<M> {
         )?;
         let frames = map.entry(head).tag.frames();
         ensure(
-            slab.has_shape(frames),
+            slab.frames() == frames && slab.has_shape(),
             "C1: a slab has a run of another shape",
         )?;
+        let is_guests = slab.class() != DESCRIPTORS;
+        let is_right = |frame| {
+            let entry = map.entry(frame);
+            entry.any_slab() == Some(slab) && entry.slab().is_some() == is_guests
+        };
         ensure(
-            (head..head + frames).all(|frame| map.entry(frame).slab() == Some(slab)),
+            (head..head + frames).all(is_right),
             "C1: the map names another slab than the frame's",
         )
     }
@@ -90,9 +112,14 @@ impl<M: crate::LinearMemory> Heap<M> {
 const CLASS: &str = "C2: a slab is in the place of another class";
 const GONE: &str = "C2: a slab that is gone has a place";
 
-/// The slabs of a list, each with the one before it.
-fn links(first: Option<SlabPtr>) -> impl Iterator<Item = (SlabPtr, Option<SlabPtr>)> {
-    core::iter::successors(first.map(|slab| (slab, None)), |&(slab, _)| {
-        Some((slab.next()?, Some(slab)))
+/// The slabs of a list that is a ring.
+fn ring(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
+    core::iter::successors(first, move |slab| {
+        Some(slab.next()).filter(|&next| Some(next) != first)
     })
+}
+
+/// The slabs of a list that ends.
+fn chain(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
+    core::iter::successors(first, |slab| Some(slab.next()).filter(|next| !next.is_empty()))
 }

@@ -1,7 +1,7 @@
 //! Long blocks: runs of frames, from the map alone.
 
 use crate::frames::entry::{Kind, Tag};
-use crate::frames::runs::{LOOK, frames_of};
+use crate::frames::runs::{LOOK, Runs, frames_of};
 use crate::heap::state::Heap;
 use crate::hooks::CHECKED;
 use crate::memory::{LinearMemory, PAGE};
@@ -44,11 +44,34 @@ impl<M: LinearMemory> Heap<M> {
     }
 
     /// Allocates a run of what is free.
+    fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
+        self.make_long(len, align, |runs, frames, align| {
+            runs.take(frames, align, look)
+        })
+    }
+
+    /// The same for a block that grows, and will often grow again: at the end of the heap, if there is room.
     #[inline(never)]
-    pub(super) fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
+    pub(super) fn take_roomy(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if align > PAGE || !is_slice_len(len) {
+            return None;
+        }
+        self.make_long(len, align, |runs, frames, align| {
+            let head = runs.take_from_end(frames, align);
+            head.or_else(|| runs.take(frames, align, LOOK))
+        })
+    }
+
+    #[inline(always)]
+    fn make_long(
+        &mut self,
+        len: u32,
+        align: u32,
+        take: impl FnOnce(&mut Runs<M>, u32, u32) -> Option<Frame>,
+    ) -> Option<NonZeroU32> {
         let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
         self.change(|heap| {
-            let head = heap.runs.take(frames, align, look)?;
+            let head = take(&mut heap.runs, frames, align)?;
             heap.set_live(head, frames, len);
             NonZeroU32::new(head << FRAME_SHIFT)
         })?

@@ -1,18 +1,21 @@
 //! Reallocation: in place where there is room, else by moving.
 
-use crate::frames::runs::{LOOK, frames_of};
+use crate::frames::runs::frames_of;
 use crate::heap::long::is_slice_len;
 use crate::heap::state::{Heap, ZEROES};
 use crate::hooks::CHECKED;
 use crate::memory::LinearMemory;
-use crate::sizes::class::GRANULE;
-use crate::sizes::geometry::{FRAME, Frame};
+use crate::sizes::class::{GRANULE, MAX_SLOT};
+use crate::sizes::geometry::{FRAME, FRAMES_PER_PAGE, Frame};
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
 
 /// Up to this length blocks are copied in a loop here: a copy by the engine costs more to begin.
 const MAX_COPIED: u32 = 128;
+
+/// A block of more frames than this is very long.
+const VERY_LONG: u32 = FRAMES_PER_PAGE;
 
 /// Whether what lies behind a block must not get into another's slack: a pattern, or what is to be erased.
 const COPIES_EXACTLY: bool = CHECKED || ZEROES;
@@ -71,29 +74,32 @@ impl<M: LinearMemory> Heap<M> {
         }
         let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
-        let mut stays = new_len >= old_len.min(FRAME);
-        loop {
-            if stays {
+        let stays = new_len >= old_len.min(FRAME);
+        if stays {
+            loop {
                 if self.change(|heap| heap.resize(head, from, to, old_len, new_len))? {
                     return NonZeroU32::new(ptr);
                 }
+                // What is only kept for speed gives way before a very long block is copied.
+                if from > VERY_LONG && self.change(Self::reclaim)? {
+                    continue;
+                }
                 // Where it fits without more memory; else memory grows behind the heap's last run.
-                if let Some(new) = self.take_long(new_len, align, LOOK) {
+                if let Some(new) = self.take_roomy(new_len, align) {
                     return Some(self.move_to(new, ptr, old_len, new_len));
                 }
-                if self.runs.is_last(head + from) {
-                    self.runs.want(to - from);
-                    if self.get_memory() {
-                        continue;
-                    }
+                self.runs.want(to - from);
+                if !self.runs.is_last(head + from) || !self.grow() {
+                    break;
                 }
             }
-            let moved = self.move_block(ptr, old_len, new_len, align);
-            if moved.is_some() || stays {
-                return moved;
-            }
-            stays = true;
         }
+        let moved = self.move_block(ptr, old_len, new_len, align);
+        if moved.is_none() && !stays {
+            self.change(|heap| heap.resize(head, from, to, old_len, new_len))?;
+            return NonZeroU32::new(ptr);
+        }
+        moved
     }
 
     /// Changes the length of a live run of `from` frames where it is, if there is room.
@@ -128,7 +134,16 @@ impl<M: LinearMemory> Heap<M> {
         if self.is_changing {
             return None;
         }
-        let new = self.alloc(new_len, align)?;
+        // A block that grows will often grow again.
+        let roomy = if new_len > old_len && new_len > MAX_SLOT {
+            self.take_roomy(new_len, align)
+        } else {
+            None
+        };
+        let new = match roomy {
+            Some(new) => new,
+            None => self.alloc(new_len, align)?,
+        };
         Some(self.move_to(new, ptr, old_len, new_len))
     }
 

@@ -1,23 +1,23 @@
-//! Short blocks: slots of slabs, of which a class has one current one, some partial ones and at most one vacant one.
+//! Short blocks: slots of slabs, of which a class has one current one, some partial and some vacant ones.
 //!
-//! A vacant slab is kept since most programs soon want it again. All are given back before memory grows.
+//! Vacant slabs are kept since most programs soon want them again, a bounded number of them. All are given back before memory
+//! grows.
 
-use crate::frames::entry::Kind;
-use crate::frames::growth::GUARD_FRAMES;
+use crate::frames::entry::{Entry, Kind};
 use crate::frames::runs::LOOK;
 use crate::heap::pending::Pending;
 use crate::heap::state::{Heap, ZEROES};
 use crate::hooks::CHECKED;
 use crate::memory::LinearMemory;
 use crate::sizes::class::CLASSES;
-use crate::sizes::geometry::FRAME;
-use crate::slabs::shape;
+use crate::sizes::geometry::{FRAME_SHIFT, GEOMETRY};
+use crate::slabs::shape::{self, DESCRIPTORS, GUARD_FRAMES};
 use crate::slabs::slab::{DESCRIPTOR, SlabPtr};
 use core::num::NonZeroU32;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// The most frames of descriptors that are made at once.
-const MAX_DESCRIPTOR_FRAMES: u32 = 16;
+/// How many vacant slabs are kept at most.
+const MAX_VACANT: u32 = GEOMETRY.max_vacant;
 
 /// A number of rounds that the compiler does not know, so that it does not write a loop out round by round.
 fn rolled(rounds: usize) -> usize {
@@ -59,7 +59,7 @@ impl<M: LinearMemory> Heap<M> {
         let mut slab = if let Some(slab) = self.partial[index] {
             self.unlink(slab);
             slab
-        } else if let Some(slab) = self.vacant[index].take() {
+        } else if let Some(slab) = self.take_vacant(index) {
             slab
         } else {
             self.make(class)?
@@ -153,133 +153,135 @@ impl<M: LinearMemory> Heap<M> {
         } else {
             self.unlink(slab);
         }
-        if self.vacant[index].is_none() {
-            self.vacant[index] = Some(slab);
+        if self.vacants < MAX_VACANT {
+            self.vacants += 1;
+            slab.get_mut().next = self.vacant[index].replace(slab).unwrap_or(SlabPtr::EMPTY);
         } else {
             self.destroy(slab);
         }
     }
 
+    fn take_vacant(&mut self, index: usize) -> Option<SlabPtr> {
+        let slab = self.vacant[index]?;
+        self.vacants -= 1;
+        self.vacant[index] = Some(slab.next()).filter(|next| !next.is_empty());
+        Some(slab)
+    }
+
+    /// Puts a slab at the front of its class's list, which is a ring.
     fn link(&mut self, mut slab: SlabPtr) {
-        let next = self.partial[slab.class() as usize].replace(slab);
-        if let Some(mut next) = next {
-            next.get_mut().previous = Some(slab);
-        }
+        let list = &mut self.partial[slab.class() as usize];
+        let mut next = list.unwrap_or(slab);
+        let mut last = if list.is_some() { next.previous() } else { slab };
+        *list = Some(slab);
         slab.get_mut().next = next;
-        slab.get_mut().previous = None;
+        slab.get_mut().previous = last;
+        next.get_mut().previous = slab;
+        last.get_mut().next = slab;
     }
 
     #[inline(never)]
     fn unlink(&mut self, slab: SlabPtr) {
-        let (next, previous) = (slab.next(), slab.previous());
-        if let Some(mut next) = next {
-            next.get_mut().previous = previous;
-        }
-        match previous {
-            Some(mut previous) => previous.get_mut().next = next,
-            None => self.partial[slab.class() as usize] = next,
+        let (mut next, mut previous) = (slab.next(), slab.previous());
+        next.get_mut().previous = previous;
+        previous.get_mut().next = next;
+        let list = &mut self.partial[slab.class() as usize];
+        if *list == Some(slab) {
+            *list = (next != slab).then_some(next);
         }
     }
 
     /// Makes a slab, twice as large as the current one. Where no room is left for that, a smaller one fits into what is free rather
     /// than that memory grows.
+    #[inline(never)]
     fn make(&mut self, class: u32) -> Option<SlabPtr> {
-        let slab = self.take_descriptor()?;
-        let mut previous = self.current[class as usize].slots();
-        loop {
-            let frames = shape::frames(class, previous);
+        let is_guests = class != DESCRIPTORS;
+        // A slab of descriptors is described by its own first slot.
+        let descriptor = if is_guests {
+            Some(self.take_descriptor()?)
+        } else {
+            None
+        };
+        let mut wanted = shape::wanted_slots(class, self.current[class as usize].slots());
+        let (head, frames) = loop {
+            let frames = shape::frames(class, wanted);
             if let Some(head) = self.runs.take(frames, 1, LOOK) {
-                slab.describe(class, head, frames);
-                // Only now: from here on the slab's pointers are looked at, even if this call goes no further.
-                compiler_fence(Ordering::SeqCst);
-                for frame in head..head + frames {
-                    self.runs.map.entry_mut(frame).set_slab(slab);
-                }
-                return Some(slab);
+                break (head, frames);
             }
-            if previous == 0 {
-                self.put_descriptor(slab);
+            wanted /= 2;
+            if wanted == 0 {
+                if let Some(slab) = descriptor {
+                    self.put_descriptor(slab);
+                }
                 return None;
             }
-            previous /= 2;
-        }
+        };
+        let own = self.runs.address(head + GUARD_FRAMES);
+        // SAFETY: the run is new and internal, and holds at least one descriptor behind its guard.
+        let slab = descriptor.unwrap_or_else(|| unsafe { SlabPtr::at(own) });
+        slab.describe(class, head, frames);
+        // Only now: from here on the slab's pointers are looked at, even if this call goes no further.
+        compiler_fence(Ordering::SeqCst);
+        self.runs
+            .map
+            .for_each(head, frames, |entry| entry.set_slab(slab, is_guests));
+        Some(slab)
     }
 
     /// Gives a vacant slab, which is in no list, back to the runs.
     #[inline(never)]
     fn destroy(&mut self, slab: SlabPtr) {
-        let head = slab.head();
-        let frames = self.runs.map.entry(head).tag.frames();
-        for frame in head..head + frames {
-            self.runs.map.entry_mut(frame).clear_slab();
-        }
+        let (head, frames) = (slab.head(), slab.frames());
+        self.runs.map.for_each(head, frames, Entry::clear_slab);
         // Before the descriptor becomes another's.
         compiler_fence(Ordering::SeqCst);
-        self.put_descriptor(slab);
+        if slab.class() != DESCRIPTORS {
+            self.put_descriptor(slab);
+        }
         self.runs.release(head, frames);
     }
 
     fn take_descriptor(&mut self) -> Option<SlabPtr> {
-        if self.descriptors.is_none() {
-            self.make_descriptors()?;
-        }
-        let slab = self.descriptors?;
-        self.descriptors = slab.next();
-        Some(slab)
-    }
-
-    fn put_descriptor(&mut self, mut slab: SlabPtr) {
-        slab.get_mut().next = self.descriptors.replace(slab);
-    }
-
-    /// Makes a run of descriptors, twice as many as the last time, or as many as there is room for.
-    #[inline(never)]
-    fn make_descriptors(&mut self) -> Option<()> {
-        let mut frames = self.descriptor_frames;
-        let head = loop {
-            if let Some(head) = self.runs.take(GUARD_FRAMES + frames, 1, LOOK) {
-                break head;
-            }
-            frames /= 2;
-            if frames == 0 {
-                return None;
-            }
+        let ptr = match self.current[DESCRIPTORS as usize].pop(DESCRIPTOR) {
+            Some(ptr) => ptr,
+            None => self.alloc_from_next(DESCRIPTORS, DESCRIPTOR)?,
         };
-        self.descriptor_frames = (frames * 2).min(MAX_DESCRIPTOR_FRAMES);
-        let mut address = self.runs.address(head + GUARD_FRAMES);
-        for _ in 0..frames * FRAME / DESCRIPTOR {
-            // SAFETY: the run is new and internal, and holds as many descriptors behind its guard.
-            unsafe {
-                self.put_descriptor(SlabPtr::at(address));
-                address = address.add(DESCRIPTOR as usize);
-            }
-        }
-        Some(())
+        // SAFETY: it is a live slot of a slab of descriptors, which only its taker has.
+        Some(unsafe { SlabPtr::at(self.address(ptr.get())) })
+    }
+
+    fn put_descriptor(&mut self, slab: SlabPtr) {
+        let ptr = slab.as_ptr().addr().wrapping_sub(self.address(0).addr()) as u32;
+        let home = self.runs.map.entry(ptr >> FRAME_SHIFT).home();
+        let slot = home.slot_of(ptr);
+        home.mark_freed(slot);
+        self.push_slot(home, slot);
     }
 
     /// Gives back whatever is only kept for speed: when nothing else will do. Whether there was any.
     pub(super) fn reclaim(&mut self) -> bool {
         self.settle();
         let mut any = false;
-        for index in 0..rolled(CLASSES) {
-            if let Some(slab) = self.vacant[index].take() {
+        // The slabs of descriptors come last, when the descriptors of others are free.
+        for index in 0..rolled(CLASSES + 1) {
+            while let Some(slab) = self.take_vacant(index) {
                 self.destroy(slab);
-                any = true;
+                any |= index < CLASSES;
             }
             let current = self.current[index];
             if current.is_vacant() && !current.is_empty() {
                 self.current[index] = SlabPtr::EMPTY;
                 self.destroy(current);
-                any = true;
+                // A slab of descriptors would be made again at once.
+                any |= index < CLASSES;
             }
         }
         any
     }
 
-    /// All slabs, each with the first frame of the run that is its.
+    /// All slabs, those of descriptors included, each with the first of its frames.
     pub(crate) fn slabs(&self) -> impl Iterator<Item = (u32, SlabPtr)> {
         let internal = self.tiles().filter(|&(_, kind, _)| kind == Kind::Internal);
-        internal.filter_map(|(head, _, _)| Some((head, self.runs.map.entry(head).slab()?)))
+        internal.filter_map(|(head, _, _)| Some((head, self.runs.map.entry(head).any_slab()?)))
     }
 }
-

@@ -7,6 +7,7 @@ use crate::memory::LinearMemory;
 use crate::sizes::class::{CLASSES, GRANULE, MAX_LISTED, MAX_SLOT, aligned_class_of, listed_class_of};
 use crate::hooks::SLACK;
 use crate::sizes::geometry::FRAME;
+use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;
 use core::num::NonZeroU32;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -14,39 +15,40 @@ use core::sync::atomic::{Ordering, compiler_fence};
 /// Whether freed bytes are overwritten with zeros. (In checked mode they are, with its pattern.)
 pub(super) const ZEROES: bool = cfg!(feature = "zero-on-free");
 
+/// Classes, that of the descriptors included.
+pub(super) const PLACES: usize = DESCRIPTORS as usize + 1;
+
 /// A heap in a linear memory.
 ///
 /// Invariants, beside those of its runs and slabs:
 /// - **C1**: a slab's frames are an internal run, as many as its slots need, and the map names the slab for each of them.
 /// - **C2**: a class's current slab is in no list. Every other slab of the class is in the list of partial
-///   slabs if it has free slots and others, is the class's vacant one if it has only free ones, and in no place if it is full.
-/// - **C3**: `descriptors` is a list of descriptors without a slab. Each descriptor is in it, or has a slab.
+///   slabs if it has free slots and others, in that of vacant ones if it has only free ones, and in no place if it is full.
+/// - **C3**: the live slots of slabs of descriptors are the descriptors of the guest's slabs.
 /// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
 /// - **C5**: what is pending is a slot that was freed, whose bit is not set.
 pub(crate) struct Heap<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
-    pub(super) current: [SlabPtr; CLASSES],
+    pub(super) current: [SlabPtr; PLACES],
     pub(super) pending: Pending,
     /// Whether a call is in the midst of a [`change`](Self::change).
     pub(super) is_changing: bool,
-    pub(super) descriptors: Option<SlabPtr>,
-    /// How many frames of descriptors are made next.
-    pub(super) descriptor_frames: u32,
-    pub(super) partial: [Option<SlabPtr>; CLASSES],
-    pub(super) vacant: [Option<SlabPtr>; CLASSES],
+    pub(super) partial: [Option<SlabPtr>; PLACES],
+    pub(super) vacant: [Option<SlabPtr>; PLACES],
+    /// How many vacant slabs there are.
+    pub(super) vacants: u32,
     pub(crate) runs: Runs<M>,
 }
 
 impl<M> Heap<M> {
     pub(crate) const fn new(memory: M, max_pages: u32) -> Self {
         Self {
-            current: [SlabPtr::EMPTY; CLASSES],
+            current: [SlabPtr::EMPTY; PLACES],
             pending: Pending::NONE,
             is_changing: false,
-            descriptors: None,
-            descriptor_frames: 1,
-            partial: [None; CLASSES],
-            vacant: [None; CLASSES],
+            partial: [None; PLACES],
+            vacant: [None; PLACES],
+            vacants: 0,
             runs: Runs::new(memory, max_pages),
         }
     }
@@ -143,7 +145,11 @@ impl<M: LinearMemory> Heap<M> {
     /// is no more. Not within a change.
     #[inline(never)]
     pub(super) fn get_memory(&mut self) -> bool {
-        self.change(Self::reclaim) == Some(true) || self.grow()
+        match self.change(Self::reclaim) {
+            Some(true) => true,
+            Some(false) => self.grow(),
+            None => false,
+        }
     }
 
     /// Grows memory. This is no change until memory has grown: a host may trap there.
@@ -152,7 +158,9 @@ impl<M: LinearMemory> Heap<M> {
         let Some(pages) = self.runs.pages_wanted() else {
             return false;
         };
-        self.change(|heap| heap.runs.stock_leaves(pages));
+        if self.change(|heap| heap.runs.stock_leaves(pages)).is_none() {
+            return false;
+        }
         let Some(pages) = self.runs.pages_wanted() else {
             return false;
         };

@@ -7,6 +7,7 @@
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
 use crate::sizes::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::slabs::slab::DESCRIPTOR;
 use crate::sizes::geometry::{FRAME, GEOMETRY};
 use static_assertions::const_assert;
 
@@ -17,22 +18,53 @@ pub(crate) const MAX_SLOTS: u32 = GEOMETRY.max_slots;
 const MAX_SLAB: u32 = GEOMETRY.max_slab_frames * FRAME;
 
 const_assert!(MAX_SLOTS < u64::BITS);
-const_assert!(MAX_SLAB >= MAX_SLOT);
 
-/// How many frames a slab of this class takes, if the one before it had `previous` slots: for twice as many, from one frame or
-/// one slot on, so that a guest that needs few blocks takes little memory.
-pub(crate) const fn frames(class: u32, previous: u32) -> u32 {
-    let size = slot_size(class);
+/// The class of the slots that hold descriptors themselves: one more than those of the guest.
+pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
+
+/// Unused frames in front of everything that holds metadata, so that an overflow of a block must run over
+/// this much memory before it can reach any.
+pub(crate) const GUARD_FRAMES: u32 = 1;
+
+/// The fewest slots that the first slab of a class has: one that is live, and one that waits.
+const MIN_SLOTS: u32 = 2;
+
+/// How many slots are wanted of a slab of this class, if the one before it had `previous`: twice as many, from one frame or a few
+/// slots on, so that a guest that needs few blocks takes little memory.
+pub(crate) const fn wanted_slots(class: u32, previous: u32) -> u32 {
+    let size = size_of_class(class);
     let wanted = if previous == 0 {
-        FRAME / size
+        at_least(MIN_SLOTS, FRAME / size)
     } else {
         previous * 2
     };
-    let slots = at_least(1, at_most(wanted, at_most(MAX_SLOTS, MAX_SLAB / size)));
-    (slots * size).div_ceil(FRAME)
+    at_most(wanted, at_most(MAX_SLOTS, at_least(MIN_SLOTS, MAX_SLAB / size)))
 }
 
-/// How many slots of this size there are in a slab of as many frames.
+/// How many frames as many slots of this class take, the guard in front of them included.
+pub(crate) const fn frames(class: u32, slots: u32) -> u32 {
+    guard(class) + (slots * size_of_class(class)).div_ceil(FRAME)
+}
+
+/// How many frames a slab of this class has in front of its first slot.
+pub(crate) const fn guard(class: u32) -> u32 {
+    if class == DESCRIPTORS {
+        GUARD_FRAMES
+    } else {
+        0
+    }
+}
+
+/// The bytes of a slot of this class.
+pub(crate) const fn size_of_class(class: u32) -> u32 {
+    if class == DESCRIPTORS {
+        DESCRIPTOR
+    } else {
+        slot_size(class)
+    }
+}
+
+/// How many slots of this size there are in as many frames, a guard not included.
 pub(crate) const fn slots(frames: u32, size: u32) -> u32 {
     at_most(frames * FRAME / size, MAX_SLOTS)
 }
@@ -53,20 +85,23 @@ const fn at_least(a: u32, b: u32) -> u32 {
 /// What finding a slot relies on, for all slabs that a class can have.
 const _: () = {
     let mut class = 0;
-    while class < CLASSES as u32 {
-        let size = slot_size(class);
+    while class <= DESCRIPTORS {
+        let size = size_of_class(class);
         // The lower half of a product is `slot * error` for the start of a slot; for each byte further in it is
         // more by the reciprocal, and stays below 2^32 up to the slot's last.
         let error = reciprocal(size) as u64 * size as u64 - (1 << 32);
         assert!((MAX_SLOTS as u64 + 1) * error < reciprocal(size) as u64);
-        let (mut previous, mut grows) = (0, true);
-        while grows {
-            let bytes = frames(class, previous) * FRAME;
-            let next = slots(bytes / FRAME, size);
+        let mut wanted = wanted_slots(class, 0);
+        assert!(wanted >= MIN_SLOTS);
+        // As many as a slab may have, or half as many, and so on, if there is no room.
+        while wanted > 0 {
+            let bytes = (frames(class, wanted) - guard(class)) * FRAME;
+            let slots = slots(bytes / FRAME, size);
+            assert!(slots >= wanted && slots <= MAX_SLOTS);
             // Behind the last slot there is room for at most one more.
-            assert!(next > 0 && next <= MAX_SLOTS && bytes.div_ceil(size) <= next + 1);
-            grows = next > previous;
-            previous = next;
+            assert!(class == DESCRIPTORS || bytes.div_ceil(size) <= slots + 1);
+            let next = wanted_slots(class, slots);
+            wanted = if next > slots { next } else { 0 };
         }
         class += 1;
     }
@@ -82,7 +117,7 @@ mod tests {
         let shapes = |len| {
             let class = class_of(len);
             let shape = move |previous| {
-                let frames = frames(class, previous);
+                let frames = frames(class, wanted_slots(class, previous));
                 (frames, slots(frames, slot_size(class)))
             };
             core::iter::successors(Some(shape(0)), move |&(_, slots)| {
@@ -91,7 +126,7 @@ mod tests {
         };
         assert!(shapes(16).eq([(1, 63)]));
         assert!(shapes(48).eq([(1, 21), (2, 42), (3, 63)]));
-        assert!(shapes(1536).eq([(2, 1), (3, 2), (6, 4), (12, 8), (24, 16), (32, 21)]));
-        assert!(shapes(MAX_SLOT).eq([(8, 1), (16, 2), (32, 4)]));
+        assert!(shapes(1536).eq([(3, 2), (6, 4), (12, 8), (24, 16), (32, 21)]));
+        assert!(shapes(MAX_SLOT).eq([(16, 2), (32, 4)]));
     }
 }

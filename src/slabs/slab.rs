@@ -17,9 +17,9 @@
 
 use crate::hooks::{CHECKED, History};
 use crate::invariant::{Checked, ensure};
-use crate::sizes::class::{MAX_SLOT, slot_size};
+use crate::sizes::class::MAX_SLOT;
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
-use crate::slabs::shape::{MAX_SLOTS, slots};
+use crate::slabs::shape::{DESCRIPTORS, MAX_SLOTS, frames, guard, size_of_class, slots};
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -68,9 +68,9 @@ pub(crate) struct Slab {
     size: u32,
     slots: u32,
     class: u32,
-    /// The next and the previous slab in whatever list of its class the slab is in. Of a descriptor without a slab: the next one.
-    pub(crate) next: Option<SlabPtr>,
-    pub(crate) previous: Option<SlabPtr>,
+    /// The next and the previous slab in whatever list of its class the slab is in.
+    pub(crate) next: SlabPtr,
+    pub(crate) previous: SlabPtr,
 }
 
 /// The slab of all places that have none: it has no free slot.
@@ -81,8 +81,8 @@ static EMPTY: Slab = Slab {
     size: 0,
     slots: 0,
     class: 0,
-    next: None,
-    previous: None,
+    next: SlabPtr::EMPTY,
+    previous: SlabPtr::EMPTY,
 };
 
 /// A pointer to a [`Slab`].
@@ -90,7 +90,7 @@ static EMPTY: Slab = Slab {
 /// Invariants:
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
 ///   uses, with its cells behind it, and behind these the slots' histories.
-/// - **S2**: `free` has bits of slots only. The cell of a slot is a length of at most a slot exactly if the slot is live, and
+/// - **S2**: `free` has bits of slots only, and in a slab of descriptors not of the first, which is its own descriptor. The cell of a slot is a length of at most a slot exactly if the slot is live, and
 ///   then its bit is not set. A slot that is not live and whose bit is not set will be free later (it is pending, or held
 ///   by checked mode), or is lost: its `free` was stopped. The cell behind the last slot's is [`FRESH`].
 /// - **S3**: `watch` is what it says.
@@ -112,6 +112,11 @@ pub(crate) enum Slot {
     Freed,
     /// Not handed out since the slab was made.
     Fresh,
+}
+
+/// The bits of all slots that can be free, of so many.
+fn all(class: u32, slots: u32) -> u64 {
+    ((1 << slots) - 1) & !u64::from(class == DESCRIPTORS)
 }
 
 impl SlabPtr {
@@ -145,6 +150,11 @@ impl SlabPtr {
     #[inline(always)]
     fn cell(self, slot: u32) -> *mut Cell {
         debug_assert!(!self.is_empty() && slot <= self.get().slots);
+        self.cell_at(slot)
+    }
+
+    #[inline(always)]
+    fn cell_at(self, slot: u32) -> *mut Cell {
         // SAFETY: S1: the cells lie behind the descriptor, and callers name one of them.
         unsafe { self.0.as_ptr().add(1).cast::<Cell>().add(slot as usize) }
     }
@@ -174,26 +184,26 @@ impl SlabPtr {
         self.set_cell(slot, FREED);
     }
 
-    /// Makes a slab of fresh slots, described by this descriptor, in the run of as many frames that begins at `head`. It is the
-    /// current one of its class.
+    /// Makes a slab of fresh slots, described by this descriptor, of as many frames from `head` on, its guard included. It is the
+    /// current one of its class. One of descriptors is described by the first of its own slots.
     pub(crate) fn describe(self, class: u32, head: Frame, frames: u32) {
-        let size = slot_size(class);
-        let slots = slots(frames, size);
+        let size = size_of_class(class);
+        let slots = slots(frames - guard(class), size);
         // SAFETY: each byte of `FRESH` is 0xFF. S1: there are `CELLS` cells, and as many histories.
         unsafe {
-            self.cell(0).write_bytes(0xFF, CELLS as usize);
+            self.cell_at(0).write_bytes(0xFF, CELLS as usize);
             if CHECKED {
                 self.history_at(0).write_bytes(0, CELLS as usize);
             }
             self.0.write(Slab {
-                free: (1 << slots) - 1,
+                free: all(class, slots),
                 watch: NEVER,
-                origin: head << FRAME_SHIFT,
+                origin: (head + guard(class)) << FRAME_SHIFT,
                 size,
                 slots,
                 class,
-                next: None,
-                previous: None,
+                next: Self::EMPTY,
+                previous: Self::EMPTY,
             });
         }
     }
@@ -210,9 +220,9 @@ impl SlabPtr {
         Self(unsafe { NonNull::new_unchecked(address.cast()) })
     }
 
-    /// The bits of all slots.
+    /// The bits of all slots that can be free.
     fn all(self) -> u64 {
-        (1 << self.slots()) - 1
+        all(self.class(), self.slots())
     }
 
     pub(crate) fn class(self) -> u32 {
@@ -220,18 +230,23 @@ impl SlabPtr {
     }
 
     /// The next slab in this one's list.
-    pub(crate) fn next(self) -> Option<Self> {
+    pub(crate) fn next(self) -> Self {
         self.get().next
     }
 
     /// The slab before this one in its list.
-    pub(crate) fn previous(self) -> Option<Self> {
+    pub(crate) fn previous(self) -> Self {
         self.get().previous
     }
 
-    /// The first frame of the slab's run.
+    /// The first frame of the slab, its guard included.
     pub(crate) fn head(self) -> Frame {
-        self.origin() >> FRAME_SHIFT
+        (self.origin() >> FRAME_SHIFT) - guard(self.class())
+    }
+
+    /// How many frames it was made of, its guard included.
+    pub(crate) fn frames(self) -> u32 {
+        frames(self.class(), self.slots())
     }
 
     /// Where slot 0 begins.
@@ -336,7 +351,7 @@ impl SlabPtr {
     fn history_at(self, slot: u32) -> *mut History {
         // SAFETY: S1: there is one for each cell.
         unsafe {
-            self.cell(0)
+            self.cell_at(0)
                 .add(CELLS as usize)
                 .byte_add(slot as usize * size_of::<History>())
                 .cast()
@@ -353,10 +368,9 @@ impl SlabPtr {
         unsafe { self.history_at(slot).write(history) };
     }
 
-    /// Whether it has as many slots as fit into this many frames, and needs that many.
-    pub(crate) fn has_shape(self, frames: u32) -> bool {
-        let (count, size) = (self.slots(), self.slot_size());
-        count == slots(frames, size) && (count * size).div_ceil(FRAME) == frames
+    /// Whether it has as many slots as fit into its frames.
+    pub(crate) fn has_shape(self) -> bool {
+        self.slots() == slots(self.frames() - guard(self.class()), self.slot_size())
     }
 
     /// Checks S2 and S3.
