@@ -27,10 +27,6 @@ impl<M: crate::LinearMemory> Heap<M> {
             vacant += usize::from(!is_current && slab.is_vacant());
             partial += usize::from(!is_current && !slab.is_vacant() && !slab.is_full());
         }
-        ensure(
-            vacant == self.vacants as usize,
-            "C2: the vacant slabs are miscounted",
-        )?;
         for (class, &current) in (0..).zip(&self.current) {
             let index = class as usize;
             if !current.is_empty() {
@@ -53,6 +49,10 @@ impl<M: crate::LinearMemory> Heap<M> {
                 ensure(partial > 0, GONE)?;
                 partial -= 1;
             }
+            ensure(
+                self.vacant[index].is_some() == (self.with_vacant >> index & 1 != 0),
+                "C2: a class's bit is wrong",
+            )?;
             // One that is gone, or listed twice, is one more than there are.
             for slab in chain(self.vacant[index]) {
                 ensure(slab.class() == class, CLASS)?;

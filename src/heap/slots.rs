@@ -1,23 +1,20 @@
 //! Short blocks: slots of slabs, of which a class has one current one, some partial and some vacant ones.
 //!
-//! Vacant slabs are kept since most programs soon want them again, a bounded number of them. All are given back before memory
-//! grows.
+//! Vacant slabs are kept since most programs soon want them again. One is given back when a slab of another class is made, and
+//! all before memory grows.
 
 use crate::frames::entry::{Entry, Kind};
 use crate::frames::runs::LOOK;
 use crate::heap::pending::Pending;
-use crate::heap::state::{Heap, ZEROES};
+use crate::heap::state::{Heap, PLACES, ZEROES};
 use crate::hooks::CHECKED;
 use crate::memory::LinearMemory;
 use crate::sizes::class::CLASSES;
-use crate::sizes::geometry::{FRAME_SHIFT, GEOMETRY};
+use crate::sizes::geometry::FRAME_SHIFT;
 use crate::slabs::shape::{self, DESCRIPTORS, GUARD_FRAMES};
 use crate::slabs::slab::{DESCRIPTOR, SlabPtr};
 use core::num::NonZeroU32;
 use core::sync::atomic::{Ordering, compiler_fence};
-
-/// How many vacant slabs are kept at most.
-const MAX_VACANT: u32 = GEOMETRY.max_vacant;
 
 /// A number of rounds that the compiler does not know, so that it does not write a loop out round by round.
 fn rolled(rounds: usize) -> usize {
@@ -153,19 +150,23 @@ impl<M: LinearMemory> Heap<M> {
         } else {
             self.unlink(slab);
         }
-        if self.vacants < MAX_VACANT {
-            self.vacants += 1;
-            slab.get_mut().next = self.vacant[index].replace(slab).unwrap_or(SlabPtr::EMPTY);
-        } else {
-            self.destroy(slab);
-        }
+        slab.get_mut().next = self.vacant[index].replace(slab).unwrap_or(SlabPtr::EMPTY);
+        self.with_vacant |= 1 << index;
     }
 
     fn take_vacant(&mut self, index: usize) -> Option<SlabPtr> {
         let slab = self.vacant[index]?;
-        self.vacants -= 1;
         self.vacant[index] = Some(slab.next()).filter(|next| !next.is_empty());
+        if self.vacant[index].is_none() {
+            self.with_vacant &= !(1 << index);
+        }
         Some(slab)
+    }
+
+    /// Gives the vacant slab back that comes first, if there is one.
+    fn destroy_vacant(&mut self) -> bool {
+        let slab = self.take_vacant(self.with_vacant.trailing_zeros() as usize % PLACES);
+        slab.map(|slab| self.destroy(slab)).is_some()
     }
 
     /// Puts a slab at the front of its class's list, which is a ring.
@@ -202,6 +203,10 @@ impl<M: LinearMemory> Heap<M> {
         } else {
             None
         };
+        // One goes where one comes: what is free is not cut up while vacant slabs of other classes lie in it.
+        if is_guests {
+            self.destroy_vacant();
+        }
         let mut wanted = shape::wanted_slots(class, self.current[class as usize].slots());
         let (head, frames) = loop {
             let frames = shape::frames(class, wanted);
@@ -262,12 +267,10 @@ impl<M: LinearMemory> Heap<M> {
     pub(super) fn reclaim(&mut self) -> bool {
         self.settle();
         let mut any = false;
-        // The slabs of descriptors come last, when the descriptors of others are free.
+        while self.destroy_vacant() {
+            any = true;
+        }
         for index in 0..rolled(CLASSES + 1) {
-            while let Some(slab) = self.take_vacant(index) {
-                self.destroy(slab);
-                any |= index < CLASSES;
-            }
             let current = self.current[index];
             if current.is_vacant() && !current.is_empty() {
                 self.current[index] = SlabPtr::EMPTY;

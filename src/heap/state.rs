@@ -35,8 +35,8 @@ pub(crate) struct Heap<M> {
     pub(super) is_changing: bool,
     pub(super) partial: [Option<SlabPtr>; PLACES],
     pub(super) vacant: [Option<SlabPtr>; PLACES],
-    /// How many vacant slabs there are.
-    pub(super) vacants: u32,
+    /// Which classes have a vacant slab: bit `i` for class `i`.
+    pub(super) with_vacant: u64,
     pub(crate) runs: Runs<M>,
 }
 
@@ -48,7 +48,7 @@ impl<M> Heap<M> {
             is_changing: false,
             partial: [None; PLACES],
             vacant: [None; PLACES],
-            vacants: 0,
+            with_vacant: 0,
             runs: Runs::new(memory, max_pages),
         }
     }

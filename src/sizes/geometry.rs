@@ -18,8 +18,6 @@ pub(crate) struct Geometry {
     pub(crate) max_slots: u32,
     /// The most frames that a slab has.
     pub(crate) max_slab_frames: u32,
-    /// How many vacant slabs are kept at most.
-    pub(crate) max_vacant: u32,
     /// log2 of the longest run whose length has a list of its own, in frames.
     pub(crate) exact_shift: u32,
 }
@@ -33,7 +31,6 @@ const GUEST: Geometry = Geometry {
     max_listed: 1024,
     max_slots: 63,
     max_slab_frames: 16,
-    max_vacant: 128,
     exact_shift: 6,
 };
 
@@ -46,7 +43,6 @@ const TINY: Geometry = Geometry {
     max_listed: 128,
     max_slots: 7,
     max_slab_frames: 2,
-    max_vacant: 1,
     exact_shift: 4,
 };
 

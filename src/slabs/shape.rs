@@ -6,7 +6,7 @@
 //!
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
-use crate::sizes::class::{CLASSES, MAX_SLOT, slot_size};
+use crate::sizes::class::{CLASSES, slot_size};
 use crate::slabs::slab::DESCRIPTOR;
 use crate::sizes::geometry::{FRAME, GEOMETRY};
 use static_assertions::const_assert;
