@@ -48,7 +48,7 @@ const fn memory() -> Memory {
 
 /// Calls with the module's heap, which the call must not use in any other way.
 #[inline(always)]
-pub(crate) fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
+fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
     HEAP.with(call)
 }
 

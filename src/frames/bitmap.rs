@@ -18,28 +18,37 @@ pub(crate) struct Bitmap<const WORDS: usize>([u64; WORDS]);
 impl<const WORDS: usize> Bitmap<WORDS> {
     pub(crate) const EMPTY: Self = Self([0; WORDS]);
 
+    #[inline]
     pub(crate) fn insert(&mut self, number: usize) {
-        self.0[number / WORD] |= 1 << (number % WORD);
+        if let Some(word) = self.0.get_mut(number / WORD) {
+            *word |= 1 << (number % WORD);
+        }
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, number: usize) {
-        self.0[number / WORD] &= !(1 << (number % WORD));
+        if let Some(word) = self.0.get_mut(number / WORD) {
+            *word &= !(1 << (number % WORD));
+        }
     }
 
     pub(crate) fn contains(&self, number: usize) -> bool {
         self.0[number / WORD] >> (number % WORD) & 1 != 0
     }
 
-    /// The smallest number of the set that is at least `start`.
-    pub(crate) fn first_from(&self, start: usize) -> Option<usize> {
+    /// The smallest number of the set that is at least `start`, or 0 if there is none.
+    #[inline(never)]
+    pub(crate) fn first_from(&self, start: usize) -> usize {
+        let mut index = start / WORD;
         let mut mask = !0 << (start % WORD);
-        for (index, word) in self.0.iter().enumerate().skip(start / WORD) {
+        while let Some(word) = self.0.get(index) {
             if word & mask != 0 {
-                return Some(index * WORD + (word & mask).trailing_zeros() as usize);
+                return index * WORD + (word & mask).trailing_zeros() as usize;
             }
             mask = !0;
+            index += 1;
         }
-        None
+        0
     }
 }
 
@@ -50,15 +59,13 @@ mod tests {
     #[test]
     fn finds_what_was_inserted_and_not_what_was_removed() {
         let mut bitmap = Bitmap::<2>::EMPTY;
-        assert_eq!(bitmap.first_from(0), None);
+        assert_eq!(bitmap.first_from(0), 0);
         for number in 0..128 {
             bitmap.insert(number);
             assert!(bitmap.contains(number));
             for start in 0..128 {
-                assert_eq!(
-                    bitmap.first_from(start),
-                    (start <= number).then_some(number)
-                );
+                let found = if start <= number { number } else { 0 };
+                assert_eq!(bitmap.first_from(start), found);
             }
             bitmap.remove(number);
             assert!(!bitmap.contains(number));
@@ -67,7 +74,7 @@ mod tests {
         bitmap.insert(100);
         assert_eq!(
             (bitmap.first_from(0), bitmap.first_from(4)),
-            (Some(3), Some(100))
+            (3, 100)
         );
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::hooks::History;
 use crate::sizes::geometry::{Frame, MAX_FRAMES};
-use crate::slabs::shape::reciprocal;
+use crate::slabs::shape::{DESCRIPTORS, reciprocal};
 use crate::slabs::slab::{MAX_LEN, SlabPtr};
-use core::ptr::{null_mut, without_provenance_mut};
+use core::ptr::without_provenance_mut;
 use static_assertions::const_assert;
 
 /// No frame: ends a list. Frame 0 is never a part of a run that is free or live.
@@ -154,23 +154,23 @@ impl Entry {
         unsafe { SlabPtr::at(self.place) }
     }
 
-    /// Makes the frame one of this slab, which is the guest's or else one of descriptors.
-    #[inline]
-    pub(crate) fn set_slab(&mut self, slab: SlabPtr, is_guests: bool) {
-        self.place = slab.as_ptr();
-        self.word = slab.origin();
-        self.reciprocal = if is_guests {
+    /// What the frames of a slab have for it: place, word and reciprocal.
+    pub(crate) fn naming(slab: SlabPtr) -> (*mut u8, u32, u32) {
+        let is_guests = slab.class() != DESCRIPTORS;
+        let reciprocal = if is_guests {
             reciprocal(slab.slot_size())
         } else {
             0
         };
+        (slab.as_ptr(), slab.origin(), reciprocal)
     }
 
-    /// Makes the frame one of no slab.
+    /// Makes the frame one of a slab, or of none.
     #[inline]
-    pub(crate) fn clear_slab(&mut self) {
-        self.reciprocal = 0;
-        self.place = null_mut();
+    pub(crate) fn name(&mut self, (place, word, reciprocal): (*mut u8, u32, u32)) {
+        self.place = place;
+        self.word = word;
+        self.reciprocal = reciprocal;
     }
 
     /// Of a live run: its length in bytes.

@@ -17,11 +17,11 @@ use crate::slabs::shape::GUARD_FRAMES;
 
 /// How many leaves are made ahead, so that metadata is seldom made, and lies together: one for as many pages, and at least some.
 const PAGES_PER_LEAF_AHEAD: u32 = 4;
-const MIN_LEAVES_AHEAD: u32 = 3;
+const MIN_LEAVES_AHEAD: u32 = 2;
 
-/// What new pages need.
+/// What memory needs to be taken in.
 struct Plan {
-    /// Whether the free end is right in front of them.
+    /// Whether the free end is right in front of it.
     joins: bool,
     /// How many leaves are missing, and how many frames the next root has, or 0 if the present one has room.
     leaves: u32,
@@ -40,16 +40,14 @@ impl Plan {
 
 impl<M: LinearMemory> Runs<M> {
     /// What memory from this frame on needs, up to the end of as many pages.
+    #[inline(never)]
     fn plan(&self, first: Frame, pages: u32) -> Plan {
         let end = first / FRAMES_PER_PAGE + pages;
         let missing = pages.saturating_sub(self.map.spares());
+        let ahead = ((self.held + pages) / PAGES_PER_LEAF_AHEAD).max(MIN_LEAVES_AHEAD);
         Plan {
             joins: self.end + self.end_frames == first,
-            leaves: if missing > 0 {
-                missing + ((self.held + pages) / PAGES_PER_LEAF_AHEAD).max(MIN_LEAVES_AHEAD)
-            } else {
-                0
-            },
+            leaves: if missing > 0 { missing + ahead } else { 0 },
             root_frames: if end > self.map.capacity() {
                 (end + end / 4).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
             } else {
@@ -58,24 +56,29 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
-    /// How many pages memory must grow by so that what was wanted last fits. `None` if that is more than there may be.
-    pub(crate) fn pages_wanted(&self) -> Option<u32> {
+    /// How many pages memory must grow by so that what was wanted last fits, if there may be as many. Makes room for their entries,
+    /// if there is a hole for it.
+    pub(crate) fn prepare(&mut self) -> Option<u32> {
         let size = self.memory.size();
-        let most = (MAX_PAGES - size).min(self.limit - self.held);
-        let mut pages = 1;
-        while pages <= most {
-            let plan = self.plan(size * FRAMES_PER_PAGE, pages);
-            let free = if plan.joins { self.end_frames } else { 0 };
-            // One frame is nobody's at the end of the address space.
-            let needed = (self.wanted + plan.frames() + u32::from(size + pages == MAX_PAGES))
-                .saturating_sub(free)
-                .div_ceil(FRAMES_PER_PAGE);
-            if needed <= pages {
-                return Some(pages);
-            }
-            pages = needed;
+        let first = size * FRAMES_PER_PAGE;
+        // At most as many: with metadata, and the frame that is nobody's at the end of the address space.
+        let most = self.wanted / FRAMES_PER_PAGE + 2;
+        let plan = self.plan(first, most);
+        let mut metadata = plan.frames();
+        if plan.leaves > 0
+            && plan.root_frames == 0
+            && let Some(head) = self.take_from_bins(metadata, 1, LOOK)
+        {
+            self.add_leaves(head.get() + GUARD_FRAMES, plan.leaves);
+            metadata = 0;
         }
-        None
+        let free = if plan.joins { self.end_frames } else { 0 };
+        let pages = (self.wanted + metadata)
+            .saturating_sub(free)
+            .div_ceil(FRAMES_PER_PAGE)
+            .max(1);
+        let may = (MAX_PAGES - size).min(self.limit - self.held);
+        (pages <= may).then_some(pages)
     }
 
     /// Whether the heap's last run, which ends here, is also the last of memory.
@@ -83,16 +86,7 @@ impl<M: LinearMemory> Runs<M> {
         frame == self.end && self.end + self.end_frames == self.memory.size() * FRAMES_PER_PAGE
     }
 
-    /// Makes leaves for as many pages, if there is a hole for them.
-    pub(crate) fn stock_leaves(&mut self, pages: u32) {
-        let leaves = self.plan(self.end, pages).leaves;
-        if leaves > 0
-            && let Some(head) = self.take_from_bins(GUARD_FRAMES + leaves * LEAF_FRAMES, 1, LOOK)
-        {
-            self.add_leaves(head + GUARD_FRAMES, leaves);
-        }
-    }
-
+    #[inline(never)]
     fn add_leaves(&mut self, mut frame: Frame, leaves: u32) {
         for _ in 0..leaves {
             // SAFETY: the frames are in an internal run, behind its guard, which callers have made for this.
@@ -101,28 +95,22 @@ impl<M: LinearMemory> Runs<M> {
         }
     }
 
-    /// Takes in pages that `grow` has just given to this heap. If others have grown memory meanwhile, they may not have room for
-    /// what they need themselves: then they are left alone.
-    pub(crate) fn adopt(&mut self, page: u32, pages: u32) {
-        self.adopt_frames(page * FRAMES_PER_PAGE, page + pages);
-    }
-
-    /// The same for memory from this frame on, in the first page or at its beginning, up to the end of the last page.
-    pub(crate) fn adopt_frames(&mut self, first: Frame, pages_end: u32) {
+    /// Takes in memory from this frame on up to the end of a page, which `grow` has just given to this heap. If others have grown
+    /// memory meanwhile, it may not have room for what it needs itself: then it is left alone.
+    #[inline(never)]
+    pub(crate) fn adopt(&mut self, first: Frame, pages_end: u32) {
         let page = first / FRAMES_PER_PAGE;
-        let pages = pages_end - page;
-        let plan = self.plan(first, pages);
+        let plan = self.plan(first, pages_end - page);
+        // The last frame of the address space is nobody's.
         let frames_end = (pages_end * FRAMES_PER_PAGE).min(MAX_FRAMES - 1);
         let start = if plan.joins { self.end } else { first };
-        if frames_end - start < plan.frames() {
+        let metadata = plan.frames();
+        if frames_end - start < metadata {
             return;
         }
         let ptr = first << FRAME_SHIFT;
-        fill(
-            &self.memory,
-            ptr,
-            (u64::from(pages_end) << PAGE_SHIFT) - u64::from(ptr),
-        );
+        let bytes = (u64::from(pages_end) << PAGE_SHIFT) - u64::from(ptr);
+        fill(&self.memory, ptr, bytes);
         if !plan.joins && self.end_frames > 0 {
             self.insert(self.end, self.end_frames);
         }
@@ -138,19 +126,22 @@ impl<M: LinearMemory> Runs<M> {
             // SAFETY: the plan has made room for them.
             unsafe { self.map.add_page(page) };
         }
-        let outside = first % FRAMES_PER_PAGE;
-        if outside > 0 {
-            self.map.entry_mut(first - outside).tag = Tag::new(Kind::Foreign, outside);
+        self.set_foreign(first - first % FRAMES_PER_PAGE, first);
+        self.set_foreign(frames_end, pages_end * FRAMES_PER_PAGE);
+        if metadata > 0 {
+            // The first frame of the heap is its guard, and may be frame 0.
+            self.map.entry_mut(start).tag = Tag::new(Kind::Internal, metadata);
         }
-        if frames_end == MAX_FRAMES - 1 {
-            self.map.entry_mut(frames_end).tag = Tag::new(Kind::Foreign, 1);
-        }
-        if plan.frames() > 0 {
-            self.set_internal(start, plan.frames());
-        }
-        self.end = start + plan.frames();
+        self.end = start + metadata;
         self.end_frames = frames_end - self.end;
         self.touched = self.touched.max(self.end);
-        self.held += pages;
+        self.held += pages_end - page;
+    }
+
+    /// Makes frames of the heap's pages foreign, if there are any.
+    fn set_foreign(&mut self, first: Frame, end: Frame) {
+        if first < end {
+            self.map.entry_mut(first).tag = Tag::new(Kind::Foreign, end - first);
+        }
     }
 }

@@ -12,6 +12,7 @@
 
 use crate::frames::entry::{Entry, Kind, Tag};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame};
+use crate::slabs::slab::SlabPtr;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
 
@@ -98,7 +99,7 @@ impl Map {
     }
 
     /// The tag of a frame. One that is not in the heap's pages is a foreign one.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn tag(&self, frame: Frame) -> Tag {
         // SAFETY: M1.
         self.place(frame)
@@ -106,7 +107,7 @@ impl Map {
     }
 
     /// The entry of a frame, which is known to be in the heap's pages.
-    #[inline(always)]
+    #[inline(never)]
     fn own(&self, frame: Frame) -> *mut Entry {
         debug_assert!(self.place(frame).is_some());
         // SAFETY: M1, and callers name only frames of the heap's pages: those of runs, or which `entry_of` knew.
@@ -130,21 +131,19 @@ impl Map {
         unsafe { &mut *self.own(frame) }
     }
 
-    /// Changes the entries of frames in pages of the heap's.
-    #[inline]
-    pub(crate) fn for_each(&mut self, head: Frame, frames: u32, change: impl Fn(&mut Entry)) {
-        let (mut frame, end) = (head, head + frames);
-        while frame < end {
-            let mut entry = self.own(frame);
-            let leaf_end = (frame | (FRAMES_PER_PAGE - 1)) + 1;
-            let next = leaf_end.min(end);
-            while frame < next {
-                // SAFETY: M1; `&mut self` makes the reference unique. The last step is to the leaf's end at most.
-                unsafe {
-                    change(&mut *entry);
-                    entry = entry.add(1);
-                }
-                frame += 1;
+    /// Makes frames in pages of the heap's those of a slab, or of none.
+    #[inline(never)]
+    pub(crate) fn set_slab(&mut self, head: Frame, frames: u32, slab: Option<SlabPtr>) {
+        let named = slab.map_or((null_mut(), 0, 0), Entry::naming);
+        let mut entry = null_mut();
+        for frame in head..head + frames {
+            if frame == head || frame.is_multiple_of(FRAMES_PER_PAGE) {
+                entry = self.own(frame);
+            }
+            // SAFETY: M1: it is the frame's. The next one is in the same leaf, or is looked up.
+            unsafe {
+                (*entry).name(named);
+                entry = entry.add(1);
             }
         }
     }

@@ -12,9 +12,13 @@ use crate::hooks::SLACK;
 use crate::invariant::{Checked, ensure};
 use crate::memory::LinearMemory;
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
+use core::num::NonZeroU32;
 
 /// How many runs of a bin are looked at, as long as there is another way.
 pub(crate) const LOOK: u32 = 8;
+
+/// The first frame of a run that is not foreign: never frame 0.
+pub(crate) type Head = NonZeroU32;
 
 /// The heap as runs of frames.
 ///
@@ -92,11 +96,19 @@ impl<M> Runs<M> {
         self.wanted = frames;
     }
 
+    /// The first run of a bin.
+    #[inline(always)]
+    fn first_of(&mut self, bin: usize) -> &mut Frame {
+        debug_assert!(bin < BINS);
+        // SAFETY: it is the bin of a run, which is shorter than `MAX_FRAMES`.
+        unsafe { self.bins.get_unchecked_mut(bin) }
+    }
+
     /// Puts a free run whose neighbours are not free into its bin.
     #[inline(never)]
     pub(super) fn insert(&mut self, head: Frame, frames: u32) {
         let bin = bin_of(frames) as usize;
-        let next = core::mem::replace(&mut self.bins[bin], head);
+        let next = core::mem::replace(self.first_of(bin), head);
         if next != NONE {
             self.map.entry_mut(next).set_previous(head);
         }
@@ -125,7 +137,7 @@ impl<M> Runs<M> {
             self.map.entry_mut(previous).set_next(next);
         } else {
             let bin = bin_of(frames) as usize;
-            self.bins[bin] = next;
+            *self.first_of(bin) = next;
             if next == NONE {
                 self.filled.remove(bin);
             }
@@ -134,23 +146,24 @@ impl<M> Runs<M> {
     }
 
     /// A free run in a bin in which as many frames fit, the first at a multiple of `align`. Looks at so many runs of each bin.
-    fn find(&self, frames: u32, align: u32, look: u32) -> Option<Frame> {
+    fn find(&self, frames: u32, align: u32, look: u32) -> Option<Head> {
         let mut bin = bin_of(frames) as usize;
         loop {
-            bin = self.filled.first_from(bin)?;
-            let mut head = self.bins[bin];
+            bin = self.filled.first_from(bin);
+            let mut head = *self.bins.get(bin)?;
             let mut left = look;
-            let mut best = Frame::MAX;
-            while head != NONE && left > 0 {
+            while left > 0
+                && let Some(found) = Head::new(head)
+            {
                 let entry = self.map.entry(head);
-                if entry.tag.frames() >= frames + frames_before(head, align) && head < best {
-                    best = head;
+                if entry.tag.frames() >= frames + frames_before(head, align) {
+                    return Some(found);
                 }
                 head = entry.next();
                 left -= 1;
             }
-            if best != Frame::MAX {
-                return Some(best);
+            if bin == 0 {
+                return None;
             }
             bin += 1;
         }
@@ -158,9 +171,14 @@ impl<M> Runs<M> {
 
     /// Takes an internal run of this many frames out of a bin, at a multiple of `align` frames.
     #[inline(never)]
-    pub(super) fn take_from_bins(&mut self, frames: u32, align: u32, look: u32) -> Option<Frame> {
-        let run = self.find(frames, align, look)?;
+    pub(super) fn take_from_bins(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
+        let run = self.find(frames, align, look)?.get();
         let length = self.unlink(run);
+        Some(self.cut(run, length, frames, align))
+    }
+
+    /// Makes an internal run of some of the `length` interior frames at `run`, at a multiple of `align` frames. The others are free.
+    fn cut(&mut self, run: Frame, length: u32, frames: u32, align: u32) -> Head {
         let front = frames_before(run, align);
         let head = run + front;
         if front > 0 {
@@ -170,32 +188,32 @@ impl<M> Runs<M> {
         if left > 0 {
             self.insert(head + frames, left);
         }
-        self.set_internal(head, frames);
-        Some(head)
+        self.set_internal(head, frames)
     }
 
     /// Takes an internal run of this many frames, at a multiple of `align` frames, if one is free.
     #[inline(never)]
-    pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Frame> {
+    pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
         let head = self.take_from_bins(frames, align, look);
-        head.or_else(|| self.take_from_end(frames, align))
+        let head = head.or_else(|| self.take_from_end(frames, align));
+        // Nothing was looked at, and there is no room at the end.
+        if head.is_none() && look == 0 {
+            return self.take_from_bins(frames, align, LOOK);
+        }
+        head
     }
 
     /// The same from the free end.
     #[inline(never)]
-    pub(crate) fn take_from_end(&mut self, frames: u32, align: u32) -> Option<Frame> {
-        let front = frames_before(self.end, align);
-        if self.end_frames < front + frames {
+    fn take_from_end(&mut self, frames: u32, align: u32) -> Option<Head> {
+        let run = self.end;
+        let length = frames_before(run, align) + frames;
+        if self.end_frames < length {
             self.wanted = frames + align - 1;
             return None;
         }
-        let head = self.end + front;
-        if front > 0 {
-            self.insert(self.end, front);
-        }
-        self.move_end(front + frames);
-        self.set_internal(head, frames);
-        Some(head)
+        self.move_end(length);
+        Some(self.cut(run, length, frames, align))
     }
 
     /// Takes frames from the free end.
@@ -206,8 +224,11 @@ impl<M> Runs<M> {
     }
 
     /// Makes frames that are not free an internal run.
-    pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) {
+    #[inline(never)]
+    pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) -> Head {
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
+        // SAFETY: callers name frames that were free, or behind a guard. By R1 frame 0 is neither.
+        unsafe { Head::new_unchecked(head) }
     }
 
     /// Frees a run, joining it with its free neighbours.
@@ -233,6 +254,7 @@ impl<M> Runs<M> {
 
     /// Makes a run of `from` frames, not a free one, shorter or, if what follows it is free, longer. Its tag
     /// is left to the caller.
+    #[inline(never)]
     pub(crate) fn resize(&mut self, head: Frame, from: u32, to: u32) -> bool {
         if to < from {
             self.release(head + to, from - to);

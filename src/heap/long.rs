@@ -1,7 +1,7 @@
 //! Long blocks: runs of frames, from the map alone.
 
 use crate::frames::entry::{Kind, Tag};
-use crate::frames::runs::{LOOK, Runs, frames_of};
+use crate::frames::runs::{LOOK, frames_of};
 use crate::heap::state::Heap;
 use crate::hooks::CHECKED;
 use crate::memory::{LinearMemory, PAGE};
@@ -27,9 +27,6 @@ impl<M> Heap<M> {
 impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     pub(super) fn alloc_long(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
-        if align > PAGE || !is_slice_len(len) {
-            return None;
-        }
         let mut look = LOOK;
         loop {
             let ptr = self.take_long(len, align, look);
@@ -43,40 +40,22 @@ impl<M: LinearMemory> Heap<M> {
         }
     }
 
-    /// Allocates a run of what is free.
-    fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
-        self.make_long(len, align, |runs, frames, align| {
-            runs.take(frames, align, look)
-        })
-    }
-
-    /// The same for a block that grows, and will often grow again: at the end of the heap, if there is room.
+    /// Allocates a run of what is free, after a look at so many runs of each bin. After a look at none it is at the end of the heap,
+    /// if there is room: for a block that grows, and will often grow again.
     #[inline(never)]
-    pub(super) fn take_roomy(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+    pub(super) fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
         if align > PAGE || !is_slice_len(len) {
             return None;
         }
-        self.make_long(len, align, |runs, frames, align| {
-            let head = runs.take_from_end(frames, align);
-            head.or_else(|| runs.take(frames, align, LOOK))
-        })
-    }
-
-    #[inline(always)]
-    fn make_long(
-        &mut self,
-        len: u32,
-        align: u32,
-        take: impl FnOnce(&mut Runs<M>, u32, u32) -> Option<Frame>,
-    ) -> Option<NonZeroU32> {
         let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
         self.change(|heap| {
-            let head = take(&mut heap.runs, frames, align)?;
+            let head = heap.runs.take(frames, align, look)?.get();
             heap.set_live(head, frames, len);
             NonZeroU32::new(head << FRAME_SHIFT)
         })?
     }
 
+    #[inline(never)]
     pub(super) fn set_live(&mut self, head: Frame, frames: u32, len: u32) {
         let entry = self.runs.map.entry_mut(head);
         entry.set_len(len);

@@ -6,7 +6,7 @@ use crate::heap::state::{Heap, ZEROES};
 use crate::hooks::CHECKED;
 use crate::memory::LinearMemory;
 use crate::sizes::class::{GRANULE, MAX_SLOT};
-use crate::sizes::geometry::{FRAME, FRAMES_PER_PAGE, Frame};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE};
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use static_assertions::const_assert;
@@ -68,48 +68,48 @@ impl<M: LinearMemory> Heap<M> {
         new_len: u32,
         align: u32,
     ) -> Option<NonZeroU32> {
-        let (head, from) = self.live_run(ptr, old_len)?;
-        if !is_slice_len(new_len) {
-            return None;
-        }
+        let (_, from) = self.live_run(ptr, old_len)?;
         let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
-        let stays = new_len >= old_len.min(FRAME);
-        if stays {
-            loop {
-                if self.change(|heap| heap.resize(head, from, to, old_len, new_len))? {
-                    return NonZeroU32::new(ptr);
-                }
-                // What is only kept for speed gives way before a very long block is copied.
-                if from > VERY_LONG && self.change(Self::reclaim)? {
-                    continue;
-                }
-                // Where it fits without more memory; else memory grows behind the heap's last run.
-                if let Some(new) = self.take_roomy(new_len, align) {
-                    return Some(self.move_to(new, ptr, old_len, new_len));
-                }
-                self.runs.want(to - from);
-                if !self.runs.is_last(head + from) || !self.grow() {
-                    break;
-                }
+        if new_len < old_len.min(FRAME) {
+            let moved = self.move_block(ptr, old_len, new_len, align);
+            return moved.or_else(|| self.resize(ptr, from, old_len, new_len));
+        }
+        loop {
+            let resized = self.resize(ptr, from, old_len, new_len);
+            if resized.is_some() {
+                return resized;
+            }
+            // What is only kept for speed gives way before a very long block is copied.
+            if from > VERY_LONG && self.change(Self::reclaim)? {
+                continue;
+            }
+            // Where it fits without more memory; else memory grows behind the heap's last run.
+            if let Some(new) = self.take_long(new_len, align, 0) {
+                return Some(self.move_to(new, ptr, old_len, new_len));
+            }
+            self.runs.want(to - from);
+            if !self.runs.is_last((ptr >> FRAME_SHIFT) + from) || !self.grow() {
+                return self.move_block(ptr, old_len, new_len, align);
             }
         }
-        let moved = self.move_block(ptr, old_len, new_len, align);
-        if moved.is_none() && !stays {
-            self.change(|heap| heap.resize(head, from, to, old_len, new_len))?;
-            return NonZeroU32::new(ptr);
-        }
-        moved
     }
 
     /// Changes the length of a live run of `from` frames where it is, if there is room.
-    fn resize(&mut self, head: Frame, from: u32, to: u32, old_len: u32, new_len: u32) -> bool {
-        let resized = self.runs.resize(head, from, to);
-        if resized {
-            self.erase_tail(head * FRAME, old_len, new_len);
-            self.set_live(head, to, new_len);
+    #[inline(never)]
+    fn resize(&mut self, ptr: u32, from: u32, old_len: u32, new_len: u32) -> Option<NonZeroU32> {
+        let (head, to) = (ptr >> FRAME_SHIFT, frames_of(new_len));
+        if !is_slice_len(new_len) {
+            return None;
         }
-        resized
+        self.change(|heap| {
+            let resized = heap.runs.resize(head, from, to);
+            if resized {
+                heap.erase_tail(ptr, old_len, new_len);
+                heap.set_live(head, to, new_len);
+            }
+            resized.then(|| NonZeroU32::new(ptr))
+        })??
     }
 
     /// Overwrites what a block loses when it becomes shorter, if it does and that is asked for.
@@ -136,21 +136,22 @@ impl<M: LinearMemory> Heap<M> {
         }
         // A block that grows will often grow again.
         let roomy = if new_len > old_len && new_len > MAX_SLOT {
-            self.take_roomy(new_len, align)
+            self.take_long(new_len, align, 0)
         } else {
             None
         };
         let new = match roomy {
             Some(new) => new,
-            None => self.alloc(new_len, align)?,
+            None => self.alloc_uncommon(new_len, align)?,
         };
         Some(self.move_to(new, ptr, old_len, new_len))
     }
 
     /// Moves a live block to another.
+    #[inline(never)]
     fn move_to(&mut self, new: NonZeroU32, ptr: u32, old_len: u32, new_len: u32) -> NonZeroU32 {
         self.copy(ptr, new.get(), old_len.min(new_len));
-        self.free(ptr, old_len);
+        self.free_uncommon(ptr, old_len);
         new
     }
 

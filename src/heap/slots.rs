@@ -1,9 +1,9 @@
 //! Short blocks: slots of slabs, of which a class has one current one, some partial and some vacant ones.
 //!
-//! Vacant slabs are kept since most programs soon want them again. One is given back when a slab of another class is made, and
-//! all before memory grows.
+//! Vacant slabs are kept since most programs soon want them again. All are given back when a slab of another class is made, and
+//! before memory grows.
 
-use crate::frames::entry::{Entry, Kind};
+use crate::frames::entry::Kind;
 use crate::frames::runs::LOOK;
 use crate::heap::pending::Pending;
 use crate::heap::state::{Heap, PLACES, ZEROES};
@@ -164,6 +164,7 @@ impl<M: LinearMemory> Heap<M> {
     }
 
     /// Gives the vacant slab back that comes first, if there is one.
+    #[inline(never)]
     fn destroy_vacant(&mut self) -> bool {
         let slab = self.take_vacant(self.with_vacant.trailing_zeros() as usize % PLACES);
         slab.map(|slab| self.destroy(slab)).is_some()
@@ -197,21 +198,19 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     fn make(&mut self, class: u32) -> Option<SlabPtr> {
         let is_guests = class != DESCRIPTORS;
+        // What is free is not cut up while vacant slabs of other classes lie in it.
+        while is_guests && self.destroy_vacant() {}
         // A slab of descriptors is described by its own first slot.
         let descriptor = if is_guests {
             Some(self.take_descriptor()?)
         } else {
             None
         };
-        // One goes where one comes: what is free is not cut up while vacant slabs of other classes lie in it.
-        if is_guests {
-            self.destroy_vacant();
-        }
         let mut wanted = shape::wanted_slots(class, self.current[class as usize].slots());
         let (head, frames) = loop {
             let frames = shape::frames(class, wanted);
             if let Some(head) = self.runs.take(frames, 1, LOOK) {
-                break (head, frames);
+                break (head.get(), frames);
             }
             wanted /= 2;
             if wanted == 0 {
@@ -227,9 +226,7 @@ impl<M: LinearMemory> Heap<M> {
         slab.describe(class, head, frames);
         // Only now: from here on the slab's pointers are looked at, even if this call goes no further.
         compiler_fence(Ordering::SeqCst);
-        self.runs
-            .map
-            .for_each(head, frames, |entry| entry.set_slab(slab, is_guests));
+        self.runs.map.set_slab(head, frames, Some(slab));
         Some(slab)
     }
 
@@ -237,7 +234,7 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     fn destroy(&mut self, slab: SlabPtr) {
         let (head, frames) = (slab.head(), slab.frames());
-        self.runs.map.for_each(head, frames, Entry::clear_slab);
+        self.runs.map.set_slab(head, frames, None);
         // Before the descriptor becomes another's.
         compiler_fence(Ordering::SeqCst);
         if slab.class() != DESCRIPTORS {
@@ -246,6 +243,7 @@ impl<M: LinearMemory> Heap<M> {
         self.runs.release(head, frames);
     }
 
+    #[inline(never)]
     fn take_descriptor(&mut self) -> Option<SlabPtr> {
         let ptr = match self.current[DESCRIPTORS as usize].pop(DESCRIPTOR) {
             Some(ptr) => ptr,
@@ -255,6 +253,7 @@ impl<M: LinearMemory> Heap<M> {
         Some(unsafe { SlabPtr::at(self.address(ptr.get())) })
     }
 
+    #[inline(never)]
     fn put_descriptor(&mut self, slab: SlabPtr) {
         let ptr = slab.as_ptr().addr().wrapping_sub(self.address(0).addr()) as u32;
         let home = self.runs.map.entry(ptr >> FRAME_SHIFT).home();
@@ -264,6 +263,7 @@ impl<M: LinearMemory> Heap<M> {
     }
 
     /// Gives back whatever is only kept for speed: when nothing else will do. Whether there was any.
+    #[inline(never)]
     pub(super) fn reclaim(&mut self) -> bool {
         self.settle();
         let mut any = false;

@@ -6,7 +6,7 @@ use crate::heap::pending::Pending;
 use crate::memory::LinearMemory;
 use crate::sizes::class::{CLASSES, GRANULE, MAX_LISTED, MAX_SLOT, aligned_class_of, listed_class_of};
 use crate::hooks::SLACK;
-use crate::sizes::geometry::FRAME;
+use crate::sizes::geometry::{FRAME, FRAMES_PER_PAGE};
 use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;
 use core::num::NonZeroU32;
@@ -116,7 +116,7 @@ impl<M: LinearMemory> Heap<M> {
     /// The same, for what is less common.
     #[cold]
     #[inline(never)]
-    fn alloc_uncommon(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+    pub(super) fn alloc_uncommon(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
         if len <= MAX_SLOT - SLACK && align <= FRAME {
             let class = aligned_class_of(len + SLACK, align);
             if class < CLASSES as u32 {
@@ -130,6 +130,12 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(always)]
     pub(crate) fn free(&mut self, ptr: u32, len: u32) -> bool {
         self.free_in_slab(ptr, len) || self.free_long(ptr, len)
+    }
+
+    /// The same, for callers to whom size matters more than time.
+    #[inline(never)]
+    pub(super) fn free_uncommon(&mut self, ptr: u32, len: u32) -> bool {
+        self.free(ptr, len)
     }
 
     /// Overwrites bytes of a block that is freed, or of which they are no longer a part, if that is asked for.
@@ -155,18 +161,13 @@ impl<M: LinearMemory> Heap<M> {
     /// Grows memory. This is no change until memory has grown: a host may trap there.
     #[inline(never)]
     pub(super) fn grow(&mut self) -> bool {
-        let Some(pages) = self.runs.pages_wanted() else {
-            return false;
-        };
-        if self.change(|heap| heap.runs.stock_leaves(pages)).is_none() {
-            return false;
-        }
-        let Some(pages) = self.runs.pages_wanted() else {
+        let Some(Some(pages)) = self.change(|heap| heap.runs.prepare()) else {
             return false;
         };
         let Some(page) = self.runs.memory.grow(pages) else {
             return false;
         };
-        self.change(|heap| heap.runs.adopt(page, pages)).is_some()
+        self.change(|heap| heap.runs.adopt(page * FRAMES_PER_PAGE, page + pages))
+            .is_some()
     }
 }

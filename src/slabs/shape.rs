@@ -55,13 +55,21 @@ pub(crate) const fn guard(class: u32) -> u32 {
     }
 }
 
-/// The bytes of a slot of this class.
-pub(crate) const fn size_of_class(class: u32) -> u32 {
-    if class == DESCRIPTORS {
-        DESCRIPTOR
-    } else {
-        slot_size(class)
+/// The bytes of the slots of each class.
+static SIZES: [u16; DESCRIPTORS as usize + 1] = {
+    let mut sizes = [DESCRIPTOR as u16; _];
+    let mut class = 0;
+    while class < CLASSES {
+        sizes[class] = slot_size(class as u32) as u16;
+        class += 1;
     }
+    sizes
+};
+
+/// The bytes of a slot of this class.
+#[inline]
+pub(crate) const fn size_of_class(class: u32) -> u32 {
+    SIZES[class as usize] as u32
 }
 
 /// How many slots of this size there are in as many frames, a guard not included.
@@ -111,6 +119,7 @@ const _: () = {
 mod tests {
     use super::*;
     use crate::sizes::class::class_of;
+    use crate::sizes::class::MAX_SLOT;
 
     #[test]
     fn slabs_begin_with_a_frame_or_a_slot_and_double() {
@@ -126,7 +135,7 @@ mod tests {
         };
         assert!(shapes(16).eq([(1, 63)]));
         assert!(shapes(48).eq([(1, 21), (2, 42), (3, 63)]));
-        assert!(shapes(1536).eq([(3, 2), (6, 4), (12, 8), (24, 16), (32, 21)]));
-        assert!(shapes(MAX_SLOT).eq([(16, 2), (32, 4)]));
+        assert!(shapes(1536).eq([(3, 2), (6, 4), (12, 8), (15, 10)]));
+        assert!(shapes(MAX_SLOT).eq([(16, 2)]));
     }
 }

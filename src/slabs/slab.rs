@@ -18,7 +18,7 @@
 use crate::hooks::{CHECKED, History};
 use crate::invariant::{Checked, ensure};
 use crate::sizes::class::MAX_SLOT;
-use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
+use crate::sizes::geometry::{FRAME_SHIFT, Frame};
 use crate::slabs::shape::{DESCRIPTORS, MAX_SLOTS, frames, guard, size_of_class, slots};
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
@@ -326,7 +326,9 @@ impl SlabPtr {
 
     /// The slot that holds the byte at `ptr`, a pointer into this slab's run; [`slots`](Self::slots) behind the last one.
     pub(crate) fn slot_of(self, ptr: u32) -> u32 {
-        (ptr - self.get().origin) / self.slot_size()
+        // No slab that has a byte has slots of none.
+        let slot = (ptr - self.origin()).checked_div(self.slot_size());
+        slot.unwrap_or(0)
     }
 
     pub(crate) fn slot(self, slot: u32) -> Slot {
