@@ -95,16 +95,16 @@
 )]
 
 // From the lowest layer to the highest: each knows those before it, and no other.
-mod error;
-mod invariant;
-mod sizes;
-mod memory;
-mod hooks;
-mod slabs;
-mod frames;
-mod heap;
 mod checked;
 mod controller;
+mod error;
+mod frames;
+mod heap;
+mod hooks;
+mod invariant;
+mod memory;
+mod sizes;
+mod slabs;
 // On wasm32, and natively where there is address space for a memory of 4 GiB.
 #[cfg(any(
     target_arch = "wasm32",
@@ -116,6 +116,8 @@ mod surrealism;
 
 #[cfg(feature = "checked")]
 pub use checked::mode::State;
+#[cfg(feature = "checked")]
+pub use checked::report::{Damage, Report, Usage};
 pub use controller::{MemoryController, PageSlab};
 pub use error::{Error, Result};
 #[cfg(any(
@@ -125,8 +127,6 @@ pub use error::{Error, Result};
 pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_and_trap};
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;
-pub use memory::{LinearMemory, MAX_PAGES, PAGE};
-#[cfg(feature = "checked")]
-pub use checked::report::{Damage, Report, Usage};
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]
 pub use memory::reserved::ReservedMemory;
+pub use memory::{LinearMemory, MAX_PAGES, PAGE};

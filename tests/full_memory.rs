@@ -129,7 +129,7 @@ fn is_filled_until_grow_is_refused_and_goes_on() {
 mod of_4_gib {
     use super::*;
     use pageslab::MAX_PAGES;
-    use support::{Model, Scripted, panic_message};
+    use support::{Model, Scripted};
 
     #[test]
     fn is_filled_to_the_last_page_and_goes_on() {
@@ -164,15 +164,19 @@ mod of_4_gib {
             memory.foreign_grows(65_520);
             let mut model = Model::new(memory);
             while model.try_alloc(9 * FRAME, Some(align)).is_ok() {}
-            while model.try_alloc(FRAME, None).is_ok() {}
-            while model.try_alloc(1, None).is_ok() {}
-            for (ptr, len) in model.live().collect::<Vec<_>>() {
-                while model.try_realloc(ptr, len + FRAME) == Ok(ptr) {}
+            while model.try_alloc(4096, None).is_ok() {}
+            while model.try_alloc(512, None).is_ok() {}
+            let (ptr, mut len) = model.live().next_back().expect("there are blocks");
+            while model.try_realloc(ptr, len + FRAME) == Ok(ptr) {
+                len += FRAME;
             }
             let (ptr, len) = model.live().next_back().expect("there are blocks");
             let end = u64::from(ptr) + u64::from(len);
             assert!(end <= (1 << 32) - 16, "a block ends at {end:#x}");
-            assert!(end > (1 << 32) - 3 * u64::from(FRAME), "memory ends at {end:#x}");
+            assert!(
+                end > (1 << 32) - 3 * u64::from(FRAME),
+                "memory ends at {end:#x}"
+            );
             model.touch(ptr, len - 1, 1);
             model.check_contents();
             model.free_all(|_| ());

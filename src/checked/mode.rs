@@ -16,6 +16,7 @@
 //! Without the feature the constant [`CHECKED`] removes all of it, to the last byte. This file allocates and frees by the
 //! controller's own means, and reads and fills memory that is nobody's.
 
+use crate::Error;
 use crate::controller::PageSlab;
 use crate::frames::entry::{Entry, Kind, Tag};
 use crate::hooks::{History, PATTERN, Past, SLACK, fill};
@@ -23,7 +24,6 @@ use crate::invariant::{Checked, ensure};
 use crate::memory::{LinearMemory, PAGE};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
 use crate::slabs::slab::{SlabPtr, Slot};
-use crate::Error;
 use core::num::NonZeroU32;
 
 /// How many freed blocks wait.

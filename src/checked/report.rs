@@ -6,8 +6,8 @@ use crate::checked::mode::{Place, State};
 use crate::controller::PageSlab;
 use crate::frames::entry::Kind;
 use crate::hooks::{History, PATTERN};
-use crate::sizes::geometry::{FRAME, FRAME_SHIFT};
 use crate::memory::LinearMemory;
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT};
 use crate::{Error, Result};
 use core::fmt;
 
@@ -344,7 +344,10 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// All memory of the heap but metadata, in order.
     fn places(&self) -> impl Iterator<Item = Place> {
-        let tiles = self.heap.tiles().filter(|&(_, kind, _)| kind != Kind::Foreign);
+        let tiles = self
+            .heap
+            .tiles()
+            .filter(|&(_, kind, _)| kind != Kind::Foreign);
         tiles.flat_map(move |(head, kind, frames)| {
             let start = head << FRAME_SHIFT;
             let slab = self.heap.runs.map.entry(head).slab();

@@ -72,9 +72,6 @@ mod tests {
         }
         bitmap.insert(3);
         bitmap.insert(100);
-        assert_eq!(
-            (bitmap.first_from(0), bitmap.first_from(4)),
-            (3, 100)
-        );
+        assert_eq!((bitmap.first_from(0), bitmap.first_from(4)), (3, 100));
     }
 }

@@ -49,7 +49,9 @@ impl<M: LinearMemory> Runs<M> {
             joins: self.end + self.end_frames == first,
             leaves: if missing > 0 { missing + ahead } else { 0 },
             root_frames: if end > self.map.capacity() {
-                (end + end / 4).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
+                (end + end / 4)
+                    .min(MAX_PAGES)
+                    .div_ceil(PAGES_PER_ROOT_FRAME)
             } else {
                 0
             },
@@ -62,7 +64,7 @@ impl<M: LinearMemory> Runs<M> {
         let size = self.memory.size();
         let first = size * FRAMES_PER_PAGE;
         // At most as many: with metadata, and the frame that is nobody's at the end of the address space.
-        let most = self.wanted / FRAMES_PER_PAGE + 2;
+        let most = (self.wanted / FRAMES_PER_PAGE + 2).min(MAX_PAGES - size);
         let plan = self.plan(first, most);
         let mut metadata = plan.frames();
         if plan.leaves > 0

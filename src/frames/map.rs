@@ -17,8 +17,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// How many frames a leaf takes.
-pub(crate) const LEAF_FRAMES: u32 =
-    (FRAMES_PER_PAGE * size_of::<Entry>() as u32).div_ceil(FRAME);
+pub(crate) const LEAF_FRAMES: u32 = (FRAMES_PER_PAGE * size_of::<Entry>() as u32).div_ceil(FRAME);
 
 /// How many pages a root of one frame covers.
 pub(crate) const PAGES_PER_ROOT_FRAME: u32 = FRAME / size_of::<Leaf>() as u32;
@@ -98,12 +97,14 @@ impl Map {
             .map(|entry| unsafe { &*entry })
     }
 
-    /// The tag of a frame. One that is not in the heap's pages is a foreign one.
+    /// The tag of a frame. One that is in no page of the heap's is foreign, up to the end of its page.
     #[inline(never)]
     pub(crate) fn tag(&self, frame: Frame) -> Tag {
         // SAFETY: M1.
-        self.place(frame)
-            .map_or(Tag::new(Kind::Foreign, 1), |entry| unsafe { (*entry).tag })
+        self.place(frame).map_or(
+            Tag::new(Kind::Foreign, FRAMES_PER_PAGE - frame % FRAMES_PER_PAGE),
+            |entry| unsafe { (*entry).tag },
+        )
     }
 
     /// The entry of a frame, which is known to be in the heap's pages.

@@ -334,8 +334,9 @@ impl<M> Runs<M> {
             let is_ours = self.map.entry_of(head << FRAME_SHIFT).is_some();
             let tail = self.map.tag(end - 1);
             let inner = if is_end { head } else { head + 1 };
+            let is_interior = |frame| self.map.tag(frame).is(Kind::Interior);
             ensure(
-                (inner..end - 1).all(|frame| self.map.tag(frame).is(Kind::Interior)),
+                !is_ours || (inner..end - 1).all(is_interior),
                 "R1: an interior frame is of another kind",
             )?;
             if kind == Kind::Free {
@@ -349,7 +350,7 @@ impl<M> Runs<M> {
                 free += 1;
             } else {
                 ensure(
-                    frames == 1 && !is_end || tail.is(Kind::Interior),
+                    !is_ours || frames == 1 && !is_end || tail.is(Kind::Interior),
                     "R1: a run ends with another kind of frame",
                 )?;
             }
@@ -398,10 +399,7 @@ impl<M> Runs<M> {
                     bin_of(entry.tag.frames()) as usize == bin,
                     "R3: a run is in the wrong list",
                 )?;
-                ensure(
-                    entry.previous() == previous,
-                    "R3: a list's links disagree",
-                )?;
+                ensure(entry.previous() == previous, "R3: a list's links disagree")?;
                 free -= 1;
                 (head, previous) = (entry.next(), head);
             }

@@ -121,5 +121,7 @@ fn ring(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
 
 /// The slabs of a list that ends.
 fn chain(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
-    core::iter::successors(first, |slab| Some(slab.next()).filter(|next| !next.is_empty()))
+    core::iter::successors(first, |slab| {
+        Some(slab.next()).filter(|next| !next.is_empty())
+    })
 }

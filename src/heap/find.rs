@@ -5,7 +5,7 @@ use crate::frames::entry::Kind;
 use crate::heap::state::Heap;
 use crate::memory::LinearMemory;
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
-use crate::slabs::slab::{Slot, SlabPtr};
+use crate::slabs::slab::{SlabPtr, Slot};
 use core::ptr::slice_from_raw_parts_mut;
 
 impl<M> Heap<M> {

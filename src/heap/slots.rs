@@ -174,7 +174,11 @@ impl<M: LinearMemory> Heap<M> {
     fn link(&mut self, mut slab: SlabPtr) {
         let list = &mut self.partial[slab.class() as usize];
         let mut next = list.unwrap_or(slab);
-        let mut last = if list.is_some() { next.previous() } else { slab };
+        let mut last = if list.is_some() {
+            next.previous()
+        } else {
+            slab
+        };
         *list = Some(slab);
         slab.get_mut().next = next;
         slab.get_mut().previous = last;
@@ -266,16 +270,14 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     pub(super) fn reclaim(&mut self) -> bool {
         self.settle();
-        let mut any = false;
-        while self.destroy_vacant() {
-            any = true;
-        }
+        // Slabs of descriptors do not count: they would be made again at once.
+        let mut any = self.with_vacant & ((1 << CLASSES) - 1) != 0;
+        while self.destroy_vacant() {}
         for index in 0..rolled(CLASSES + 1) {
             let current = self.current[index];
             if current.is_vacant() && !current.is_empty() {
                 self.current[index] = SlabPtr::EMPTY;
                 self.destroy(current);
-                // A slab of descriptors would be made again at once.
                 any |= index < CLASSES;
             }
         }

@@ -3,9 +3,11 @@
 use crate::frames::entry::Kind;
 use crate::frames::runs::Runs;
 use crate::heap::pending::Pending;
-use crate::memory::LinearMemory;
-use crate::sizes::class::{CLASSES, GRANULE, MAX_LISTED, MAX_SLOT, aligned_class_of, listed_class_of};
 use crate::hooks::SLACK;
+use crate::memory::LinearMemory;
+use crate::sizes::class::{
+    CLASSES, GRANULE, MAX_LISTED, MAX_SLOT, aligned_class_of, listed_class_of,
+};
 use crate::sizes::geometry::{FRAME, FRAMES_PER_PAGE};
 use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;

@@ -119,7 +119,8 @@ mod tests {
             for len in 0..=MAX_SLOT {
                 let class = aligned_class_of(len, align);
                 assert!(slot_size(class) >= len && slot_size(class).is_multiple_of(align));
-                let fits = |class| slot_size(class) >= len && slot_size(class).is_multiple_of(align);
+                let fits =
+                    |class| slot_size(class) >= len && slot_size(class).is_multiple_of(align);
                 assert!(!(0..class).any(fits), "{len} @ {align}");
             }
         }

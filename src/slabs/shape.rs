@@ -7,8 +7,8 @@
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
 use crate::sizes::class::{CLASSES, slot_size};
-use crate::slabs::slab::DESCRIPTOR;
 use crate::sizes::geometry::{FRAME, GEOMETRY};
+use crate::slabs::slab::DESCRIPTOR;
 use static_assertions::const_assert;
 
 /// The most slots that a slab has. One bit of a word is left for a slab that watches for nothing.
@@ -38,7 +38,10 @@ pub(crate) const fn wanted_slots(class: u32, previous: u32) -> u32 {
     } else {
         previous * 2
     };
-    at_most(wanted, at_most(MAX_SLOTS, at_least(MIN_SLOTS, MAX_SLAB / size)))
+    at_most(
+        wanted,
+        at_most(MAX_SLOTS, at_least(MIN_SLOTS, MAX_SLAB / size)),
+    )
 }
 
 /// How many frames as many slots of this class take, the guard in front of them included.
@@ -118,8 +121,8 @@ const _: () = {
 #[cfg(all(test, not(pageslab_geometry = "tiny")))]
 mod tests {
     use super::*;
-    use crate::sizes::class::class_of;
     use crate::sizes::class::MAX_SLOT;
+    use crate::sizes::class::class_of;
 
     #[test]
     fn slabs_begin_with_a_frame_or_a_slot_and_double() {
