@@ -47,6 +47,16 @@ impl Past {
 }
 
 impl History {
+    /// That of memory that had no block.
+    #[cfg(feature = "checked")]
+    pub(crate) const NONE: Self = Self(
+        [Past {
+            len_and_one: 0,
+            allocated_by: 0,
+            freed_by: 0,
+        }; _],
+    );
+
     pub(crate) const fn new(past: Past) -> Self {
         Self([past; _])
     }

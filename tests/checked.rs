@@ -117,8 +117,8 @@ mod overflow {
     fn in_front_of_metadata_is_found_by_a_check() {
         let mut model = Model::new(Scripted::new());
         let ptr = model.alloc(24);
-        // The heap's first page: its first frame is nobody's, and behind it is the guard of the map.
-        let guard = ptr / PAGE * PAGE + FRAME;
+        // The heap's first page begins with the guard of the map.
+        let guard = ptr / PAGE * PAGE;
         write(&model.heap, guard + 5, 0);
         let error = Error::WriteAfterFree { ptr: guard, at: 5 };
         assert_eq!(model.heap.check(), Err(error));

@@ -174,7 +174,7 @@ mod of_4_gib {
             let end = u64::from(ptr) + u64::from(len);
             assert!(end <= (1 << 32) - 16, "a block ends at {end:#x}");
             assert!(
-                end > (1 << 32) - 3 * u64::from(FRAME),
+                end > (1 << 32) - 4 * u64::from(FRAME),
                 "memory ends at {end:#x}"
             );
             model.touch(ptr, len - 1, 1);

@@ -16,7 +16,7 @@ use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
 use crate::slabs::shape::GUARD_FRAMES;
 
 /// How many leaves are made ahead, so that metadata is seldom made, and lies together: one for as many pages, and at least some.
-const PAGES_PER_LEAF_AHEAD: u32 = 4;
+const PAGES_PER_LEAF_AHEAD: u32 = 8;
 const MIN_LEAVES_AHEAD: u32 = 2;
 
 /// What memory needs to be taken in.

@@ -7,7 +7,7 @@ use crate::frames::entry::Kind;
 use crate::frames::runs::LOOK;
 use crate::heap::pending::Pending;
 use crate::heap::state::{Heap, PLACES, ZEROES};
-use crate::hooks::CHECKED;
+use crate::hooks::{CHECKED, fill};
 use crate::memory::LinearMemory;
 use crate::sizes::class::CLASSES;
 use crate::sizes::geometry::FRAME_SHIFT;
@@ -217,7 +217,8 @@ impl<M: LinearMemory> Heap<M> {
                 break (head.get(), frames);
             }
             wanted /= 2;
-            if wanted == 0 {
+            // A slab of descriptors has one for itself.
+            if wanted <= u32::from(!is_guests) {
                 if let Some(slab) = descriptor {
                     self.put_descriptor(slab);
                 }
@@ -243,6 +244,9 @@ impl<M: LinearMemory> Heap<M> {
         compiler_fence(Ordering::SeqCst);
         if slab.class() != DESCRIPTORS {
             self.put_descriptor(slab);
+        } else {
+            let bytes = u64::from(frames) << FRAME_SHIFT;
+            fill(&self.runs.memory, head << FRAME_SHIFT, bytes);
         }
         self.runs.release(head, frames);
     }
