@@ -80,3 +80,13 @@ pub(crate) fn fill<M: LinearMemory>(memory: &M, ptr: u32, len: u64) {
         }
     }
 }
+
+/// Whether nobody wrote to memory that is nobody's, if the mode is on.
+pub(crate) fn is_clean<M: LinearMemory>(memory: &M, ptr: u32, len: u32) -> bool {
+    !CHECKED
+        || (ptr..ptr + len).all(|ptr| {
+            // SAFETY: callers name memory of their heap that is no metadata and no live block's. It was filled.
+            let byte = unsafe { memory.address(ptr).read() };
+            byte == PATTERN
+        })
+}

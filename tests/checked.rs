@@ -192,7 +192,8 @@ mod write_after_free {
     fn is_reported_with_who_allocated_and_who_freed() {
         let mut model = Model::new(Scripted::new());
         assert_eq!(model.heap.set_tag(7), 0);
-        let ptr = model.alloc(20_000);
+        // Between two others, so that its memory is not joined with what is free.
+        let [_, ptr, _] = [(); 3].map(|()| model.alloc(20_000));
         assert_eq!(model.heap.set_tag(9), 7);
         model.free(ptr);
         write(&model.heap, ptr + 12_345, b'!');

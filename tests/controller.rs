@@ -219,9 +219,9 @@ mod realloc {
     )]
     fn gives_back_what_a_run_no_longer_needs() {
         let mut model = Model::with_limit(Scripted::new(), 2);
-        let run = model.alloc(115 * FRAME);
+        let run = model.alloc(105 * FRAME);
         assert!(
-            model.try_alloc(20 * FRAME, None).is_err(),
+            model.try_alloc(24 * FRAME, None).is_err(),
             "the limit is reached"
         );
         assert_eq!(model.realloc(run, 20 * FRAME), run);
@@ -568,10 +568,10 @@ mod memory_use {
         for (name, work) in WORKLOADS {
             for order in ORDERS {
                 let pages = pages_by_round(&mut Model::new(Scripted::new()), work, order);
-                // The heap starts over every other time at most, so it takes a few rounds to settle.
-                let (settling, settled) = pages.split_at(8);
+                // What is kept for speed lies elsewhere each time, so it takes some rounds to settle.
+                let (settling, settled) = pages.split_at(30);
                 assert!(
-                    settled[0] <= pages[0] + pages[0].div_ceil(4),
+                    settled[0] <= pages[0] + pages[0].div_ceil(8),
                     "{name}: {pages:?}"
                 );
                 assert!(

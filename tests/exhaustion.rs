@@ -160,7 +160,7 @@ mod first_allocations {
             let len = frames * FRAME;
             assert!(heap.alloc(len).is_ok(), "{frames} frames");
             assert!(
-                heap.pages() <= len.div_ceil(PAGE) + 1,
+                heap.pages() <= len.div_ceil(PAGE) + 2 + len / PAGE / 8,
                 "{} pages for {frames} frames",
                 heap.pages()
             );

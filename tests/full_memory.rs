@@ -173,10 +173,7 @@ mod of_4_gib {
             let (ptr, len) = model.live().next_back().expect("there are blocks");
             let end = u64::from(ptr) + u64::from(len);
             assert!(end <= (1 << 32) - 16, "a block ends at {end:#x}");
-            assert!(
-                end > (1 << 32) - 4 * u64::from(FRAME),
-                "memory ends at {end:#x}"
-            );
+            assert!(end > (1 << 32) - u64::from(PAGE), "memory ends at {end:#x}");
             model.touch(ptr, len - 1, 1);
             model.check_contents();
             model.free_all(|_| ());

@@ -10,14 +10,14 @@
 use crate::frames::entry::{Kind, Tag};
 use crate::frames::map::{LEAF_FRAMES, PAGES_PER_ROOT_FRAME};
 use crate::frames::runs::{LOOK, Runs};
-use crate::hooks::fill;
+use crate::hooks::{CHECKED, fill};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
 use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
 use crate::slabs::shape::GUARD_FRAMES;
 
-/// How many leaves are made ahead, so that metadata is seldom made, and lies together: one for as many pages, and at least some.
-const PAGES_PER_LEAF_AHEAD: u32 = 8;
-const MIN_LEAVES_AHEAD: u32 = 2;
+/// How many leaves are made ahead at least. Beyond that they are as many as there are pages: what the heap has of them doubles each
+/// time, and so metadata is seldom made, and lies together.
+const MIN_LEAVES_AHEAD: u32 = 6;
 
 /// What memory needs to be taken in.
 struct Plan {
@@ -42,19 +42,18 @@ impl<M: LinearMemory> Runs<M> {
     /// What memory from this frame on needs, up to the end of as many pages.
     #[inline(never)]
     fn plan(&self, first: Frame, pages: u32) -> Plan {
-        let end = first / FRAMES_PER_PAGE + pages;
+        let root = self.map.root_for(first / FRAMES_PER_PAGE, pages);
         let missing = pages.saturating_sub(self.map.spares());
-        let ahead = ((self.held + pages) / PAGES_PER_LEAF_AHEAD).max(MIN_LEAVES_AHEAD);
+        // No more than the limit leaves.
+        let most = (self.limit - self.held).saturating_sub(pages);
+        let ahead = self.held.max(MIN_LEAVES_AHEAD).min(most);
         Plan {
             joins: self.end + self.end_frames == first,
             leaves: if missing > 0 { missing + ahead } else { 0 },
-            root_frames: if end > self.map.capacity() {
-                (end + end / 4)
-                    .min(MAX_PAGES)
-                    .div_ceil(PAGES_PER_ROOT_FRAME)
-            } else {
-                0
-            },
+            // Twice as many as needed, so that it seldom moves.
+            root_frames: root.map_or(0, |pages| {
+                (2 * pages).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
+            }),
         }
     }
 
@@ -63,23 +62,31 @@ impl<M: LinearMemory> Runs<M> {
     pub(crate) fn prepare(&mut self) -> Option<u32> {
         let size = self.memory.size();
         let first = size * FRAMES_PER_PAGE;
-        // At most as many: with metadata, and the frame that is nobody's at the end of the address space.
-        let most = (self.wanted / FRAMES_PER_PAGE + 2).min(MAX_PAGES - size);
-        let plan = self.plan(first, most);
-        let mut metadata = plan.frames();
-        if plan.leaves > 0
-            && plan.root_frames == 0
-            && let Some(head) = self.take_from_bins(metadata, 1, LOOK)
-        {
-            self.add_leaves(head.get() + GUARD_FRAMES, plan.leaves);
-            metadata = 0;
-        }
-        let free = if plan.joins { self.end_frames } else { 0 };
-        let pages = (self.wanted + metadata)
-            .saturating_sub(free)
-            .div_ceil(FRAMES_PER_PAGE)
-            .max(1);
+        let joins = self.end + self.end_frames == first;
+        let free = if joins { self.end_frames } else { 0 };
+        let missing = self.wanted.saturating_sub(free).max(1);
         let may = (MAX_PAGES - size).min(self.limit - self.held);
+        let mut pages = missing.div_ceil(FRAMES_PER_PAGE);
+        if pages > may {
+            return None;
+        }
+        let mut plan = self.plan(first, pages);
+        if plan.frames() > 0 {
+            // At most as many, with those of the metadata.
+            let most = (pages + pages / 16 + 1).min(MAX_PAGES - size);
+            plan = self.plan(first, most);
+            let metadata = plan.frames();
+            // In checked mode a hole may have been written to, which is to be found.
+            let hole = if plan.root_frames == 0 && !CHECKED {
+                self.take_from_bins(metadata, 1, LOOK)
+            } else {
+                None
+            };
+            match hole {
+                Some(head) => self.add_leaves(head.get() + GUARD_FRAMES, plan.leaves),
+                None => pages = (missing + metadata).div_ceil(FRAMES_PER_PAGE),
+            }
+        }
         (pages <= may).then_some(pages)
     }
 
@@ -98,9 +105,10 @@ impl<M: LinearMemory> Runs<M> {
     }
 
     /// Takes in memory from this frame on up to the end of a page, which `grow` has just given to this heap. If others have grown
-    /// memory meanwhile, it may not have room for what it needs itself: then it is left alone.
+    /// memory meanwhile, it may not have room for what it needs itself: then it is left alone. For a run that is to grow in place,
+    /// metadata must not come right behind it, and is put at the end.
     #[inline(never)]
-    pub(crate) fn adopt(&mut self, first: Frame, pages_end: u32) {
+    pub(crate) fn adopt(&mut self, first: Frame, pages_end: u32, in_place: bool) {
         let page = first / FRAMES_PER_PAGE;
         let plan = self.plan(first, pages_end - page);
         // The last frame of the address space is nobody's.
@@ -116,7 +124,12 @@ impl<M: LinearMemory> Runs<M> {
         if !plan.joins && self.end_frames > 0 {
             self.insert(self.end, self.end_frames);
         }
-        let mut frame = start + GUARD_FRAMES;
+        let guard = if in_place {
+            frames_end - metadata
+        } else {
+            start
+        };
+        let mut frame = guard + GUARD_FRAMES;
         if plan.root_frames > 0 {
             let capacity = plan.root_frames * PAGES_PER_ROOT_FRAME;
             // SAFETY: the frames are new, or of the free end, and there are as many as the plan needs.
@@ -131,12 +144,13 @@ impl<M: LinearMemory> Runs<M> {
         self.set_foreign(first - first % FRAMES_PER_PAGE, first);
         self.set_foreign(frames_end, pages_end * FRAMES_PER_PAGE);
         if metadata > 0 {
-            // The first frame of the heap is its guard, and may be frame 0.
-            self.map.entry_mut(start).tag = Tag::new(Kind::Internal, metadata);
+            // The first frame of the heap is a guard, and may be frame 0.
+            self.map.entry_mut(guard).tag = Tag::new(Kind::Internal, metadata);
+            self.touched = self.touched.max(guard + metadata);
         }
-        self.end = start + metadata;
-        self.end_frames = frames_end - self.end;
+        self.end = if in_place { start } else { start + metadata };
         self.touched = self.touched.max(self.end);
+        self.end_frames = frames_end - start - metadata;
         self.held += pages_end - page;
     }
 

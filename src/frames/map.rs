@@ -1,18 +1,19 @@
 //! The frame map: an [`Entry`] for each frame of the heap's pages, kept outside of the frames.
 //!
-//! It is a page table. The *root* has a pointer for each page of linear memory up to the heap's last; it points to the page's
+//! It is a page table. The *root* has a pointer for each page of linear memory from the heap's first to its last; it points to the page's
 //! *leaf*, the entries of its 64 frames, or to nothing if the page is another party's:
 //!
 //! ```text
-//! ptr >> 16 -> root   | leaf of page 0 | leaf of page 1 | null | ... |
-//! ptr >> 10 -> leaf                      | entry of frame 64 | entry of frame 65 | ... |
+//! ptr >> 16 -> root   | leaf of page 17 | leaf of page 18 | null | ... |
+//! ptr >> 10 -> leaf                       | entry of frame 1152 | entry of frame 1153 | ... |
 //! ```
 //!
-//! So pages of others cost one pointer each, and nothing moves but the root. This file knows no runs.
+//! So pages of others between those of the heap cost one pointer each, and nothing moves but the root. This file knows no runs.
 
 use crate::frames::entry::{Entry, Kind, Tag};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame};
 use crate::slabs::slab::SlabPtr;
+use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
 
@@ -34,6 +35,9 @@ type Leaf = *mut Entry;
 /// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
 pub(crate) struct Map {
     root: *mut Leaf,
+    /// The heap's first page.
+    first: u32,
+    /// How many pages are covered.
     pages: u32,
     capacity: u32,
     spare: *mut u8,
@@ -47,6 +51,7 @@ impl Map {
     pub(crate) const fn new() -> Self {
         Self {
             root: null_mut(),
+            first: 0,
             pages: 0,
             capacity: 0,
             spare: null_mut(),
@@ -54,15 +59,16 @@ impl Map {
         }
     }
 
-    /// How many pages of linear memory the map covers: up to the heap's last.
-    #[inline]
-    pub(crate) fn pages(&self) -> u32 {
-        self.pages
+    /// The heap's first page, and the one behind its last.
+    pub(crate) fn range(&self) -> Range<u32> {
+        self.first..self.first + self.pages
     }
 
-    /// How many it can cover before its root has to move.
-    pub(crate) fn capacity(&self) -> u32 {
-        self.capacity
+    /// How many pages a root must cover, for this page and as many that follow, if the present one does not.
+    pub(crate) fn root_for(&self, page: u32, pages: u32) -> Option<u32> {
+        let first = if self.pages > 0 { self.first } else { page };
+        let covered = page + pages - first;
+        (covered > self.capacity).then_some(covered)
     }
 
     /// How many more pages can have leaves.
@@ -73,9 +79,10 @@ impl Map {
     /// The leaf of a page, or null.
     #[inline(always)]
     fn leaf(&self, page: u32) -> Leaf {
-        if page < self.pages {
+        let index = page.wrapping_sub(self.first);
+        if index < self.pages {
             // SAFETY: M1.
-            unsafe { *self.root.add(page as usize) }
+            unsafe { *self.root.add(index as usize) }
         } else {
             null_mut()
         }
@@ -113,7 +120,9 @@ impl Map {
         debug_assert!(self.place(frame).is_some());
         // SAFETY: M1, and callers name only frames of the heap's pages: those of runs, or which `entry_of` knew.
         unsafe {
-            let leaf = *self.root.add((frame / FRAMES_PER_PAGE) as usize);
+            let leaf = *self
+                .root
+                .add((frame / FRAMES_PER_PAGE - self.first) as usize);
             leaf.add((frame % FRAMES_PER_PAGE) as usize)
         }
     }
@@ -183,9 +192,13 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// There is a spare leaf, and a capacity of more than this page. The page is at or behind the end of the map.
+    /// There is a spare leaf, and the root has room for this page, which is at or behind the end of the map.
     pub(crate) unsafe fn add_page(&mut self, page: u32) {
-        debug_assert!(self.spares > 0 && page < self.capacity && page >= self.pages);
+        if self.pages == 0 {
+            self.first = page;
+        }
+        let index = page - self.first;
+        debug_assert!(self.spares > 0 && index < self.capacity && index >= self.pages);
         let leaf = self.spare;
         // SAFETY: the caller's promises. M2 for the spare leaf, which becomes the page's. Behind the pages that are covered, the
         // root is zero up to its capacity: a null pointer for each page of others.
@@ -194,11 +207,11 @@ impl Map {
             let leaf: Leaf = leaf.cast();
             // All bytes of `Entry::INTERIOR` are zero.
             leaf.write_bytes(0, FRAMES_PER_PAGE as usize);
-            self.root.add(page as usize).write(leaf);
+            self.root.add(index as usize).write(leaf);
         }
         self.spares -= 1;
         // A pointer that is looked up after a call was stopped here finds nothing, or a whole leaf.
         compiler_fence(Ordering::SeqCst);
-        self.pages = page + 1;
+        self.pages = index + 1;
     }
 }

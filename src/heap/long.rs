@@ -27,6 +27,9 @@ impl<M> Heap<M> {
 impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     pub(super) fn alloc_long(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        if align > PAGE || !is_slice_len(len) {
+            return None;
+        }
         let mut look = LOOK;
         loop {
             let ptr = self.take_long(len, align, look);
@@ -44,9 +47,7 @@ impl<M: LinearMemory> Heap<M> {
     /// if there is room: for a block that grows, and will often grow again.
     #[inline(never)]
     pub(super) fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
-        if align > PAGE || !is_slice_len(len) {
-            return None;
-        }
+        debug_assert!(align <= PAGE && is_slice_len(len));
         let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
         self.change(|heap| {
             let head = heap.runs.take(frames, align, look)?.get();

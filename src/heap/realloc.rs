@@ -4,7 +4,7 @@ use crate::frames::runs::frames_of;
 use crate::heap::long::is_slice_len;
 use crate::heap::state::{Heap, ZEROES};
 use crate::hooks::CHECKED;
-use crate::memory::LinearMemory;
+use crate::memory::{LinearMemory, PAGE};
 use crate::sizes::class::{GRANULE, MAX_SLOT};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE};
 use core::mem::MaybeUninit;
@@ -69,6 +69,9 @@ impl<M: LinearMemory> Heap<M> {
         align: u32,
     ) -> Option<NonZeroU32> {
         let (_, from) = self.live_run(ptr, old_len)?;
+        if align > PAGE || !is_slice_len(new_len) {
+            return None;
+        }
         let to = frames_of(new_len);
         // A block that would fill less than a frame rather moves to a slot.
         if new_len < old_len.min(FRAME) {
@@ -89,7 +92,7 @@ impl<M: LinearMemory> Heap<M> {
                 return Some(self.move_to(new, ptr, old_len, new_len));
             }
             self.runs.want(to - from);
-            if !self.runs.is_last((ptr >> FRAME_SHIFT) + from) || !self.grow() {
+            if !self.runs.is_last((ptr >> FRAME_SHIFT) + from) || !self.grow(true) {
                 return self.move_block(ptr, old_len, new_len, align);
             }
         }
@@ -99,9 +102,6 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     fn resize(&mut self, ptr: u32, from: u32, old_len: u32, new_len: u32) -> Option<NonZeroU32> {
         let (head, to) = (ptr >> FRAME_SHIFT, frames_of(new_len));
-        if !is_slice_len(new_len) {
-            return None;
-        }
         self.change(|heap| {
             let resized = heap.runs.resize(head, from, to);
             if resized {
@@ -135,7 +135,8 @@ impl<M: LinearMemory> Heap<M> {
             return None;
         }
         // A block that grows will often grow again.
-        let roomy = if new_len > old_len && new_len > MAX_SLOT {
+        let is_long = new_len > MAX_SLOT && is_slice_len(new_len) && align <= PAGE;
+        let roomy = if new_len > old_len && is_long {
             self.take_long(new_len, align, 0)
         } else {
             None

@@ -3,14 +3,14 @@
 //! Vacant slabs are kept since most programs soon want them again. All are given back when a slab of another class is made, and
 //! before memory grows.
 
-use crate::frames::entry::Kind;
+use crate::frames::entry::{Kind, Tag};
 use crate::frames::runs::LOOK;
 use crate::heap::pending::Pending;
 use crate::heap::state::{Heap, PLACES, ZEROES};
-use crate::hooks::{CHECKED, fill};
+use crate::hooks::{CHECKED, fill, is_clean};
 use crate::memory::LinearMemory;
 use crate::sizes::class::CLASSES;
-use crate::sizes::geometry::FRAME_SHIFT;
+use crate::sizes::geometry::{FRAME_SHIFT, Frame};
 use crate::slabs::shape::{self, DESCRIPTORS, GUARD_FRAMES};
 use crate::slabs::slab::{DESCRIPTOR, SlabPtr};
 use core::num::NonZeroU32;
@@ -214,7 +214,11 @@ impl<M: LinearMemory> Heap<M> {
         let (head, frames) = loop {
             let frames = shape::frames(class, wanted);
             if let Some(head) = self.runs.take(frames, 1, LOOK) {
-                break (head.get(), frames);
+                let head = head.get();
+                if is_guests || self.is_untouched(head, frames) {
+                    break (head, frames);
+                }
+                continue;
             }
             wanted /= 2;
             // A slab of descriptors has one for itself.
@@ -233,6 +237,19 @@ impl<M: LinearMemory> Heap<M> {
         compiler_fence(Ordering::SeqCst);
         self.runs.map.set_slab(head, frames, Some(slab));
         Some(slab)
+    }
+
+    /// Whether nobody wrote to this internal run while it was free, in checked mode; else it is held, as evidence.
+    fn is_untouched(&mut self, head: Frame, frames: u32) -> bool {
+        let clean = is_clean(
+            &self.runs.memory,
+            head << FRAME_SHIFT,
+            frames << FRAME_SHIFT,
+        );
+        if !clean {
+            self.runs.map.entry_mut(head).tag = Tag::new(Kind::Held, frames);
+        }
+        clean
     }
 
     /// Gives a vacant slab, which is in no list, back to the runs.

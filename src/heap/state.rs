@@ -155,21 +155,24 @@ impl<M: LinearMemory> Heap<M> {
     pub(super) fn get_memory(&mut self) -> bool {
         match self.change(Self::reclaim) {
             Some(true) => true,
-            Some(false) => self.grow(),
+            Some(false) => self.grow(false),
             None => false,
         }
     }
 
-    /// Grows memory. This is no change until memory has grown: a host may trap there.
+    /// Grows memory, for a run in place or for a new one. This is no change until memory has grown: a host may trap there.
     #[inline(never)]
-    pub(super) fn grow(&mut self) -> bool {
+    pub(super) fn grow(&mut self, in_place: bool) -> bool {
         let Some(Some(pages)) = self.change(|heap| heap.runs.prepare()) else {
             return false;
         };
         let Some(page) = self.runs.memory.grow(pages) else {
             return false;
         };
-        self.change(|heap| heap.runs.adopt(page * FRAMES_PER_PAGE, page + pages))
-            .is_some()
+        self.change(|heap| {
+            heap.runs
+                .adopt(page * FRAMES_PER_PAGE, page + pages, in_place)
+        })
+        .is_some()
     }
 }

@@ -407,3 +407,94 @@ impl SlabPtr {
         })
     }
 }
+
+/// That [`SlabPtr::check`] finds what it looks for, each of its sentences, of a slab that was brought out of order.
+#[cfg(all(test, not(any(feature = "checked", pageslab_geometry = "tiny"))))]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::vec;
+
+    const FRAMES: u32 = 1;
+
+    /// The current slab of this class.
+    fn with_slab(class: u32, test: impl FnOnce(SlabPtr)) {
+        let mut room = vec![0u128; (DESCRIPTOR as usize).div_ceil(size_of::<u128>())];
+        // SAFETY: there is room, aligned to 16, for as long as the test runs.
+        let slab = unsafe { SlabPtr::at(room.as_mut_ptr().cast()) };
+        slab.describe(class, 7, guard(class) + FRAMES);
+        assert_eq!((slab.head(), slab.frames()), (7, guard(class) + FRAMES));
+        assert_eq!(slab.check(true), Ok(()));
+        test(slab);
+    }
+
+    /// One of which some slots are live, and one was freed.
+    fn with_blocks(test: impl FnOnce(SlabPtr)) {
+        with_slab(3, |slab| {
+            for len in [0, 1, slab.slot_size(), 5] {
+                slab.pop(len).expect("a slot is free");
+            }
+            slab.mark_freed(3);
+            assert!(slab.is_held(3));
+            assert_eq!(slab.check(true), Ok(()));
+            test(slab);
+        });
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        type Defect = fn(SlabPtr);
+        let defects: &[(&str, Defect)] = &[
+            ("S2: what is no slot is free", |mut slab| {
+                slab.get_mut().free |= 1 << slab.slots();
+            }),
+            ("S2: a free slot has a length", |slab| {
+                slab.push_watched(1);
+            }),
+            ("S2: a live slot has a length that does not fit", |slab| {
+                slab.set_len(2, slab.slot_size() + 1);
+            }),
+            ("S2: what is no slot has a length", |slab| {
+                slab.set_len(slab.slots(), 0);
+            }),
+            ("S3: a slab watches for something else", |mut slab| {
+                slab.watch();
+            }),
+        ];
+        for (found, defect) in defects {
+            with_blocks(|slab| {
+                defect(slab);
+                assert_eq!(slab.check(true), Err(*found));
+            });
+        }
+    }
+
+    #[test]
+    fn what_a_slab_watches_for_depends_on_what_is_free() {
+        with_blocks(|mut slab| {
+            slab.watch();
+            assert_eq!(slab.check(false), Ok(()));
+            while slab.pop(1).is_some() {}
+            let error = Err("S3: a slab watches for something else");
+            assert_eq!(slab.check(false), error);
+            slab.watch();
+            assert_eq!(slab.check(false), Ok(()));
+            slab.push_watched(3);
+            assert_eq!(slab.check(false), error);
+        });
+    }
+
+    #[test]
+    fn a_slab_of_descriptors_never_hands_out_its_own() {
+        with_slab(DESCRIPTORS, |slab| {
+            assert!(slab.is_vacant() && !slab.is_full());
+            let taken = core::iter::from_fn(|| slab.pop(DESCRIPTOR));
+            let slots = 1..slab.slots();
+            assert!(taken.eq(slots.filter_map(|slot| NonZeroU32::new(slab.ptr(slot)))));
+            slab.push_watched(0);
+            let error = Err("S2: what is no slot is free");
+            assert_eq!(slab.check(true), error);
+        });
+    }
+}

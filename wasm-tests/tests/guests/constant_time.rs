@@ -45,17 +45,17 @@ fn slowest(live: usize, longest: u32) -> Slowest {
 fn small_blocks_take_no_more_instructions_however_many_there_are() {
     for live in [100, 1000, 10_000, 100_000] {
         let slowest = slowest(live, 72);
-        assert!(slowest.alloc < 1500, "{slowest:?} with {live} blocks");
-        assert!(slowest.free < 400, "{slowest:?} with {live} blocks");
+        assert!(slowest.alloc < 3000, "{slowest:?} with {live} blocks");
+        assert!(slowest.free < 1000, "{slowest:?} with {live} blocks");
     }
 }
 
-/// The slowest `alloc` gives back all slabs and runs that are only kept, of which the number is bounded.
+/// The slowest `alloc` gives back all vacant slabs, each of which some `free` has made vacant.
 #[test]
 fn blocks_of_all_lengths_take_no_more_instructions_however_many_there_are() {
     for live in [100, 1000, 10_000] {
         let slowest = slowest(live, 9000);
         assert!(slowest.alloc < 40_000, "{slowest:?} with {live} blocks");
-        assert!(slowest.free < 400, "{slowest:?} with {live} blocks");
+        assert!(slowest.free < 1000, "{slowest:?} with {live} blocks");
     }
 }

@@ -1,0 +1,373 @@
+//! That [`Runs::check`] finds what it looks for, each of its sentences, of runs that were brought out of order; which run is taken
+//! where several would do; and how memory grows.
+
+extern crate std;
+
+use super::*;
+use crate::ReservedMemory;
+use crate::frames::map::LEAF_FRAMES;
+use crate::memory::MAX_PAGES;
+use std::vec::Vec;
+
+type Heap = Runs<ReservedMemory>;
+
+const LIVE: u32 = 3;
+
+/// What [`runs`] has made.
+struct Heads {
+    live: Frame,
+    /// Of two frames, before and behind each of which is a live run of one.
+    free: Frame,
+    /// Of the same length as each other.
+    twins: [Frame; 2],
+    /// Of one frame.
+    short: Frame,
+}
+
+/// Grows memory so that this many frames are free in one piece.
+fn grow(runs: &mut Heap, frames: u32) -> bool {
+    runs.want(frames);
+    let Some(pages) = runs.prepare() else {
+        return false;
+    };
+    let Some(page) = runs.memory.grow(pages) else {
+        return false;
+    };
+    runs.adopt(page * FRAMES_PER_PAGE, page + pages, false);
+    true
+}
+
+fn take(runs: &mut Heap, frames: u32) -> Frame {
+    runs.take(frames, 1, LOOK).expect("there is room").get()
+}
+
+fn runs() -> (Heap, Heads) {
+    let mut runs = Runs::new(ReservedMemory::new(16), 16);
+    assert!(grow(&mut runs, 1));
+    let [live, free, _, short, _, twin, _, other, _] =
+        [LIVE, 2, 1, 1, 1, 4, 1, 4, 1].map(|frames| take(&mut runs, frames));
+    runs.map.entry_mut(live).tag = Tag::new(Kind::Live, LIVE);
+    runs.map.entry_mut(live).set_len(LIVE * FRAME - SLACK);
+    runs.release(free, 2);
+    runs.release(short, 1);
+    runs.release(twin, 4);
+    runs.release(other, 4);
+    // A page of another party's, and one more behind it.
+    runs.memory.grow(1);
+    assert!(grow(&mut runs, FRAMES_PER_PAGE));
+    assert_eq!(runs.check(), Ok(()));
+    let heads = Heads {
+        live,
+        free,
+        twins: [twin, other],
+        short,
+    };
+    (runs, heads)
+}
+
+#[test]
+fn what_is_out_of_order_is_found() {
+    type Defect = fn(&mut Heap, Heads);
+    let defects: &[(&str, Defect)] = &[
+        (
+            "R1: a run has no length or passes the end",
+            |runs, heads| {
+                runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Live, 0);
+            },
+        ),
+        (
+            "R1: a run has no length or passes the end",
+            |runs, heads| {
+                runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Live, 1000);
+            },
+        ),
+        ("R1: a run begins with an interior frame", |runs, heads| {
+            runs.map.entry_mut(heads.live).tag = Tag::new(Kind::Interior, LIVE);
+        }),
+        ("R1: a run begins with an interior frame", |runs, heads| {
+            runs.map.entry_mut(heads.free).tag = Tag::new(Kind::FreeTail, 2);
+        }),
+        ("R1: an interior frame is of another kind", |runs, heads| {
+            runs.map.entry_mut(heads.live + 1).tag = Tag::new(Kind::Foreign, 0);
+        }),
+        ("R1: an interior frame is of another kind", |runs, _| {
+            let end = runs.end;
+            runs.map.entry_mut(end).tag = Tag::new(Kind::Live, 1);
+        }),
+        (
+            "R1: a run ends with another kind of frame",
+            |runs, heads| {
+                runs.map.entry_mut(heads.live + 2).tag = Tag::new(Kind::Foreign, 0);
+            },
+        ),
+        ("R1: a run has no length or passes the end", |runs, _| {
+            runs.end_frames += 1;
+        }),
+        ("R1: the first frame is in use", |runs, _| {
+            runs.map.entry_mut(0).tag = Tag::new(Kind::Live, runs.map.tag(0).frames());
+            runs.map.entry_mut(0).set_len(0);
+        }),
+        ("R2: two free runs are neighbours", |runs, heads| {
+            runs.map.entry_mut(heads.free).tag = Tag::new(Kind::Free, 1);
+            runs.map.entry_mut(heads.free + 1).tag = Tag::new(Kind::Free, 1);
+        }),
+        ("R2: a free run has no tail", |runs, heads| {
+            runs.map.entry_mut(heads.free + 1).tag = Tag::new(Kind::FreeTail, 1);
+        }),
+        ("R3: a list holds a run of another kind", |runs, heads| {
+            runs.map.entry_mut(heads.short).tag = Tag::new(Kind::Internal, 1);
+        }),
+        ("R3: a run is in the wrong list", |runs, heads| {
+            let bin = |head| bin_of(runs.map.entry(head).tag.frames()) as usize;
+            let (one, other) = (bin(heads.free), bin(heads.short));
+            runs.bins.swap(one, other);
+        }),
+        ("R3: a list's links disagree", |runs, heads| {
+            runs.map.entry_mut(heads.twins[0]).set_previous(NONE);
+        }),
+        ("R3: a bin's bit is wrong", |runs, _| {
+            runs.filled.insert(bin_of(7) as usize);
+        }),
+        ("R3: a bin's bit is wrong", |runs, _| {
+            runs.filled.remove(bin_of(2) as usize);
+        }),
+        ("R3: a free run is in no list", |runs, heads| {
+            // The first of the list is the one that was freed last.
+            runs.bins[bin_of(4) as usize] = heads.twins[0];
+            runs.map.entry_mut(heads.twins[0]).set_previous(NONE);
+        }),
+        ("R3: a free run is in no list", |runs, _| {
+            runs.bins[bin_of(1) as usize] = NONE;
+            runs.filled.remove(bin_of(1) as usize);
+        }),
+        ("R4: the pages held are miscounted", |runs, _| {
+            runs.held += 1;
+        }),
+        ("R4: the pages held are miscounted", |runs, _| {
+            runs.held -= 1;
+        }),
+        (
+            "R4: more pages are held than the limit allows",
+            |runs, _| {
+                runs.limit = runs.held - 1;
+            },
+        ),
+        (
+            "R5: a run that is not free lies behind what was touched",
+            |runs, heads| {
+                runs.touched = heads.live;
+            },
+        ),
+        ("R6: a live run is shorter than its block", |runs, heads| {
+            let len = LIVE * FRAME - SLACK + 1;
+            runs.map.entry_mut(heads.live).set_len(len);
+        }),
+    ];
+    for (found, defect) in defects {
+        let (mut runs, heads) = runs();
+        defect(&mut runs, heads);
+        assert_eq!(runs.check(), Err(*found));
+    }
+}
+
+#[test]
+fn what_only_just_is_in_order_is_no_defect() {
+    let (mut runs, heads) = runs();
+    runs.limit = runs.held;
+    runs.touched = runs.end;
+    runs.map.entry_mut(heads.live).set_len(0);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn no_run_has_the_last_frame_of_the_address_space() {
+    let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
+    runs.memory.grow(MAX_PAGES - 16);
+    while grow(&mut runs, FRAMES_PER_PAGE) {
+        while runs.take(1, 1, LOOK).is_some() {}
+        assert_eq!(runs.check(), Ok(()));
+    }
+    assert_eq!(runs.map.tag(MAX_FRAMES - 1), Tag::new(Kind::Foreign, 1));
+    runs.map.entry_mut(MAX_FRAMES - 1).tag = Tag::new(Kind::Internal, 1);
+    let error = Err("R7: a run has the last frame of the address space");
+    runs.touched = MAX_FRAMES;
+    assert_eq!(runs.check(), error);
+}
+
+#[test]
+fn the_shortest_run_that_is_long_enough_is_taken_and_the_end_last() {
+    let (mut runs, heads) = runs();
+    assert_eq!(take(&mut runs, 2), heads.free);
+    assert_eq!(take(&mut runs, 1), heads.short);
+    // The one that was freed last comes first.
+    assert_eq!(take(&mut runs, 3), heads.twins[1]);
+    assert_eq!(take(&mut runs, 4), heads.twins[0]);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn a_run_at_the_end_is_taken_first_if_none_is_to_be_looked_at() {
+    let (mut runs, heads) = runs();
+    let end = runs.end;
+    assert_eq!(runs.take(2, 1, 0).map(Head::get), Some(end));
+    let rest = runs.end_frames;
+    assert_eq!(runs.take(rest, 1, 0).map(Head::get), Some(end + 2));
+    assert_eq!(runs.take(2, 1, 0).map(Head::get), Some(heads.free));
+    assert_eq!(runs.check(), Ok(()));
+}
+
+/// Runs of these lengths, with live ones between them, freed in this order. The free end is gone.
+fn holes(lengths: &[u32]) -> (Heap, Vec<Frame>) {
+    let mut runs = Runs::new(ReservedMemory::new(256), 256);
+    assert!(grow(
+        &mut runs,
+        lengths.iter().sum::<u32>() + 2 * lengths.len() as u32
+    ));
+    let heads: Vec<_> = lengths
+        .iter()
+        .map(|&frames| {
+            take(&mut runs, 1);
+            take(&mut runs, frames)
+        })
+        .collect();
+    let end = runs.end_frames;
+    if end > 0 {
+        take(&mut runs, end);
+    }
+    for (&head, &frames) in heads.iter().zip(lengths) {
+        runs.release(head, frames);
+    }
+    (runs, heads)
+}
+
+#[test]
+fn a_run_that_is_hidden_in_its_bin_is_found_if_asked_for() {
+    // In one bin, a long run behind more short ones than are looked at.
+    let mut lengths = [100; LOOK as usize + 1];
+    lengths[0] = 101;
+    assert_eq!(bin_of(100), bin_of(101));
+    let (mut runs, heads) = holes(&lengths);
+    assert_eq!(runs.take(101, 1, LOOK), None);
+    let hidden = runs.take(101, 1, u32::MAX).map(Head::get);
+    assert_eq!(hidden, Some(heads[0]));
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn a_hole_of_the_right_length_and_place_is_found_at_every_alignment() {
+    for align in [2, 4, 16, FRAMES_PER_PAGE] {
+        let mut runs = Runs::new(ReservedMemory::new(256), 256);
+        let mut heads = Vec::new();
+        for _ in 0..5 {
+            let head = loop {
+                match runs.take(4, align, LOOK) {
+                    Some(head) => break head.get(),
+                    None => assert!(grow(&mut runs, 4 + align - 1)),
+                }
+            };
+            assert!(head.is_multiple_of(align));
+            heads.push(head);
+        }
+        while runs.take(1, 1, LOOK).is_some() {}
+        for &head in &heads {
+            runs.release(head, 4);
+            assert_eq!(runs.take(4, align, LOOK).map(Head::get), Some(head));
+            assert_eq!(runs.check(), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn memory_grows_by_no_more_than_what_is_missing() {
+    let mut runs = Runs::new(ReservedMemory::new(256), 256);
+    assert!(grow(&mut runs, 8 * FRAMES_PER_PAGE));
+    let (held, free) = (runs.held(), runs.end_frames);
+    assert!(runs.map.spares() > 1);
+    assert!(grow(&mut runs, free + FRAMES_PER_PAGE));
+    assert_eq!(runs.held(), held + 1);
+    assert_eq!(runs.end_frames, free + FRAMES_PER_PAGE);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn metadata_does_not_lie_behind_a_run_that_grows_in_place() {
+    let mut runs = Runs::new(ReservedMemory::new(256), 256);
+    assert!(grow(&mut runs, 1));
+    let all = runs.end_frames;
+    take(&mut runs, all);
+    let end = runs.end;
+    assert!(runs.is_last(end));
+    runs.want(100 * FRAMES_PER_PAGE);
+    let pages = runs.prepare().expect("there is room");
+    let page = runs.memory.grow(pages).expect("there is memory");
+    runs.adopt(page * FRAMES_PER_PAGE, page + pages, true);
+    assert!(runs.is_end(end) && runs.end_frames >= 100 * FRAMES_PER_PAGE);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+#[cfg_attr(feature = "checked", ignore = "a hole may have been written to")]
+fn metadata_is_put_into_a_hole() {
+    let (mut runs, heads) = holes(&[20 * LEAF_FRAMES]);
+    let use_all = |runs: &mut Heap| {
+        let all = runs.end_frames;
+        take(runs, all);
+    };
+    while runs.map.spares() > 0 {
+        assert!(grow(&mut runs, FRAMES_PER_PAGE));
+        assert_eq!(runs.end_frames, FRAMES_PER_PAGE);
+        use_all(&mut runs);
+    }
+    assert!(runs.map.tag(heads[0]).is(Kind::Free));
+    assert!(grow(&mut runs, FRAMES_PER_PAGE));
+    assert!(runs.map.tag(heads[0]).is(Kind::Internal));
+    assert_eq!(runs.end_frames, FRAMES_PER_PAGE);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn pages_of_others_cost_a_pointer_each() {
+    let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
+    assert!(grow(&mut runs, 1));
+    runs.memory.grow(60_000);
+    assert!(grow(&mut runs, FRAMES_PER_PAGE));
+    let pointers = (MAX_PAGES * size_of::<usize>() as u32).div_ceil(crate::PAGE);
+    assert!(runs.held() <= 3 + pointers, "{} pages", runs.held());
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn pages_that_have_no_room_for_what_they_need_are_left_alone() {
+    let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
+    assert!(grow(&mut runs, 1));
+    runs.want(FRAMES_PER_PAGE);
+    let pages = runs.prepare().expect("there is room");
+    // Others grow memory right before this heap does, by more than the map has room for.
+    runs.memory.grow(60_000);
+    let page = runs.memory.grow(1).expect("there is memory");
+    assert_eq!(pages, 1);
+    let held = runs.held();
+    runs.adopt(page * FRAMES_PER_PAGE, page + 1, false);
+    assert_eq!(runs.held(), held);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn memory_that_begins_within_a_page_is_taken_in_from_there_on() {
+    let mut runs = Runs::new(ReservedMemory::new(256), 256);
+    runs.memory.grow(3);
+    let first = FRAMES_PER_PAGE + 5;
+    runs.adopt(first, 3, false);
+    assert_eq!(runs.check(), Ok(()));
+    let (head, kind, frames) = runs
+        .tiles()
+        .find(|&(head, ..)| head == FRAMES_PER_PAGE)
+        .expect("there is a page");
+    assert_eq!((head, kind, frames), (FRAMES_PER_PAGE, Kind::Foreign, 5));
+    assert!(runs.map.tag(first).is(Kind::Internal));
+    assert_eq!(runs.end + runs.end_frames, 3 * FRAMES_PER_PAGE);
+    // What follows joins it.
+    assert!(grow(&mut runs, 3 * FRAMES_PER_PAGE));
+    assert!(runs.end_frames >= 3 * FRAMES_PER_PAGE);
+    assert_eq!(runs.check(), Ok(()));
+}
