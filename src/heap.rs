@@ -13,7 +13,6 @@ mod state;
     target_pointer_width = "64",
     not(any(miri, feature = "checked", pageslab_geometry = "tiny"))
 ))]
-#[cfg(any())]
 mod tests;
 
 pub(crate) use find::NoBytes;

@@ -79,13 +79,6 @@ impl<M: crate::LinearMemory> Heap<M> {
         )
     }
 
-    /// How many slots are neither live nor free, nor pending: lost by calls that were stopped, or held by checked mode.
-    pub(crate) fn lost_slots(&self) -> usize {
-        let held = |slab: SlabPtr| (0..slab.slots()).filter(move |&slot| slab.is_held(slot));
-        let all: usize = self.slabs().map(|(_, slab)| held(slab).count()).sum();
-        all - usize::from(!self.pending.slab.is_empty())
-    }
-
     fn check_frames(&self, head: Frame, slab: SlabPtr) -> Checked {
         let map = &self.runs.map;
         ensure(
@@ -125,3 +118,11 @@ fn chain(first: Option<SlabPtr>) -> impl Iterator<Item = SlabPtr> {
         Some(slab.next()).filter(|next| !next.is_empty())
     })
 }
+
+#[cfg(all(
+    test,
+    unix,
+    target_pointer_width = "64",
+    not(any(miri, feature = "checked", pageslab_geometry = "tiny"))
+))]
+mod tests;

@@ -1,22 +1,19 @@
-//! When a heap gives back what it only keeps, starts over, and asks for pages: what callers see in figures alone, since
-//! every one of these decisions is right.
+//! What a heap keeps and gives back, and when it grows: what callers see in figures alone, since every one of these decisions is
+//! right.
 
 extern crate std;
 
-use super::*;
-use crate::ReservedMemory;
-use crate::map::FRAMES_PER_PAGE;
-use crate::slab::MAX_SLOTS;
+use crate::frames::entry::Kind;
+use crate::sizes::class::{GRANULE, MAX_SLOT, class_of};
+use crate::sizes::geometry::FRAME;
+use crate::slabs::slab::Slot;
+use crate::{Error, MemoryController as _, PAGE, PageSlab, ReservedMemory};
 use std::vec::Vec;
 
 type Heap = PageSlab<ReservedMemory>;
 
 const LEN: u32 = 40;
 const CLASS: usize = class_of(LEN) as usize;
-
-/// The longest run that may be cached, and the shortest that may not, in bytes.
-const CACHED: u32 = MAX_CACHED_FRAMES * FRAME;
-const LONG: u32 = CACHED + 1;
 
 fn heap() -> Heap {
     Heap::new(ReservedMemory::new(1024))
@@ -31,117 +28,104 @@ fn free(heap: &mut Heap, ptr: u32, len: u32) {
     heap.check_invariants();
 }
 
-/// Allocates the blocks of this many of the largest slabs and of some smaller ones.
-fn fill(heap: &mut Heap, slabs: u32) -> Vec<u32> {
-    (0..(slabs + 2) * MAX_SLOTS)
-        .map(|_| alloc(heap, LEN))
-        .collect()
+#[test]
+fn a_free_takes_effect_with_the_next_one() {
+    let mut heap = heap();
+    let [first, second] = [(); 2].map(|()| alloc(&mut heap, LEN));
+    free(&mut heap, first, LEN);
+    let pending = heap.heap.pending;
+    assert_eq!(pending.slab.ptr(pending.slot), first);
+    assert!(pending.slab.slot(pending.slot) == Slot::Freed);
+    // It is free nowhere yet, and yet cannot be freed again.
+    assert!(pending.slab.is_held(pending.slot));
+    let again = Error::DoubleFree {
+        ptr: first,
+        len: LEN,
+    };
+    assert_eq!(heap.free(first, LEN), Err(again));
+    free(&mut heap, second, LEN);
+    assert!(!pending.slab.is_held(pending.slot));
+    // The lowest one that is free comes first.
+    assert_eq!(alloc(&mut heap, LEN), first);
 }
 
 #[test]
-fn a_heap_without_live_blocks_is_idle_after_enough_cuts() {
-    for (cuts, is_idle) in [(MIN_CUTS - 1, false), (MIN_CUTS, true)] {
-        let mut heap = heap();
-        let slot = alloc(&mut heap, LEN);
-        let run = alloc(&mut heap, CACHED);
-        free(&mut heap, slot, LEN);
-        heap.cuts = cuts;
-        free(&mut heap, run, CACHED);
-        assert_eq!(heap.is_idle, is_idle, "{cuts}");
-        assert_eq!(heap.current[CLASS].is_empty(), is_idle);
-    }
+fn what_is_pending_is_had_again_before_another_slab_is_made() {
+    let mut heap = heap();
+    let first = alloc(&mut heap, LEN);
+    let slab = heap.heap.slab_of(first).expect("it is in a slab");
+    let others: Vec<_> = (1..slab.slots()).map(|_| alloc(&mut heap, LEN)).collect();
+    assert!(slab.is_full());
+    free(&mut heap, others[3], LEN);
+    assert_eq!(alloc(&mut heap, LEN), others[3]);
 }
 
-#[test]
-fn a_heap_with_a_live_block_is_not_idle_until_that_is_freed() {
-    let mut heap = heap();
-    let slot = alloc(&mut heap, LEN);
-    let run = alloc(&mut heap, CACHED);
-    heap.cuts = MIN_CUTS;
-    free(&mut heap, run, CACHED);
-    // The slab was retired, so that its last block counts.
-    assert!(heap.current[CLASS].is_empty() && !heap.is_idle);
-    free(&mut heap, slot, LEN);
-    assert!(heap.is_idle);
+/// The vacant slabs of a class.
+fn vacant(heap: &Heap, class: usize) -> usize {
+    let slabs = heap.heap.slabs().map(|(_, slab)| slab);
+    let of_class = slabs.filter(|slab| slab.class() as usize == class && slab.is_vacant());
+    of_class
+        .filter(|&slab| heap.heap.current[class] != slab)
+        .count()
 }
 
-#[test]
-fn an_idle_heap_starts_over_but_not_twice_in_a_row() {
+fn with_vacant_slabs() -> Heap {
     let mut heap = heap();
-    for is_first in [true, false] {
-        // More than one slab of descriptors describes.
-        let blocks = fill(&mut heap, MAX_SLOTS);
-        for ptr in blocks {
-            heap.free(ptr, LEN).expect("it is live");
-        }
-        heap.check_invariants();
-        assert_eq!(heap.is_idle, is_first);
-        let ptr = alloc(&mut heap, LEN);
-        assert!(!heap.is_idle);
-        assert_eq!(heap.is_fresh, is_first);
-        if is_first {
-            // The map lies at the front, and right behind it what came first.
-            let map = heap.runs.map();
-            assert_eq!(map.home(heap.memory().address(0)), Some(1));
-            assert_eq!(map.frame_of(ptr), Some(1 + map.frames()));
-        }
-        heap.free(ptr, LEN).expect("it is live");
-    }
-}
-
-/// A heap that keeps an empty slab, and has room for what comes.
-fn with_empty_slab() -> Heap {
-    let mut heap = heap();
-    let room = alloc(&mut heap, 4 * LONG);
-    let blocks = fill(&mut heap, 1);
-    free(&mut heap, room, 4 * LONG);
+    let blocks: Vec<_> = (0..300).map(|_| alloc(&mut heap, LEN)).collect();
     for ptr in blocks {
         heap.free(ptr, LEN).expect("it is live");
     }
-    assert!(heap.empty > 0);
+    heap.check_invariants();
+    assert!(vacant(&heap, CLASS) > 2);
     heap
 }
 
 #[test]
-fn a_long_run_that_comes_or_goes_makes_the_heap_give_up_what_it_keeps() {
-    for (len, is_kept) in [(CACHED, true), (LONG, false)] {
-        let mut heap = with_empty_slab();
-        let pages = heap.pages();
-        let run = alloc(&mut heap, len);
-        assert_eq!(heap.empty > 0, is_kept, "alloc of {len}");
-        assert_eq!(heap.pages(), pages);
-
-        let blocks = fill(&mut heap, 1);
-        // The last two, so that the heap is not idle then.
-        let (live, freed) = blocks.split_at(2);
-        for &ptr in freed {
-            heap.free(ptr, LEN).expect("it is live");
-        }
-        assert!(heap.empty > 0);
-        free(&mut heap, run, len);
-        assert_eq!(heap.empty > 0, is_kept, "free of {len}");
-        for &ptr in live {
-            free(&mut heap, ptr, LEN);
-        }
+fn vacant_slabs_are_had_again_and_given_back_for_a_slab_of_another_class() {
+    let mut heap = with_vacant_slabs();
+    let before = vacant(&heap, CLASS);
+    let slots = heap.heap.current[CLASS].slots();
+    for _ in 0..=slots {
+        alloc(&mut heap, LEN);
     }
+    assert_eq!(vacant(&heap, CLASS), before - 1);
+    alloc(&mut heap, 1000);
+    assert_eq!(vacant(&heap, CLASS), 0);
+    heap.check_invariants();
 }
 
 #[test]
-fn memory_grows_by_no_more_than_what_is_missing() {
-    for align in [1, 4] {
-        let mut heap = heap();
-        // A map that need not move.
-        let first = alloc(&mut heap, 8 * PAGE);
-        free(&mut heap, first, 8 * PAGE);
-        let (head, kind, tail) = heap.runs.tiles().last().expect("there are runs");
-        assert_eq!((kind, head + tail), (Kind::Free, heap.runs.map().count()));
-        let pages = heap.pages();
-        let frames = tail + FRAMES_PER_PAGE + 1 - align;
-        heap.alloc_aligned(frames * FRAME, align * FRAME)
-            .expect("there is memory");
-        assert_eq!(heap.pages(), pages + 1, "{align}");
-        heap.check_invariants();
+fn vacant_slabs_are_kept_while_there_is_room_for_long_blocks_and_given_back_before_memory_grows() {
+    let mut heap = with_vacant_slabs();
+    let before = vacant(&heap, CLASS);
+    let end = heap.heap.tiles().last();
+    let Some((_, Kind::Free, free)) = end else {
+        panic!("there is no free end");
+    };
+    alloc(&mut heap, free * FRAME);
+    assert_eq!(vacant(&heap, CLASS), before);
+    let pages = heap.pages();
+    alloc(&mut heap, 9 * FRAME);
+    assert_eq!(vacant(&heap, CLASS), 0);
+    assert_eq!(heap.pages(), pages);
+    heap.check_invariants();
+}
+
+#[test]
+fn a_long_block_comes_and_goes_without_a_change_of_slabs_or_pages() {
+    let mut heap = with_vacant_slabs();
+    let ptr = alloc(&mut heap, 5 * PAGE);
+    free(&mut heap, ptr, 5 * PAGE);
+    let blocks: Vec<_> = (0..300).map(|_| alloc(&mut heap, LEN)).collect();
+    for ptr in blocks {
+        heap.free(ptr, LEN).expect("it is live");
     }
+    let (before, pages) = (vacant(&heap, CLASS), heap.pages());
+    for len in [9000, 5 * PAGE, PAGE] {
+        let ptr = alloc(&mut heap, len);
+        free(&mut heap, ptr, len);
+    }
+    assert_eq!((vacant(&heap, CLASS), heap.pages()), (before, pages));
 }
 
 #[test]
@@ -155,7 +139,26 @@ fn alignments_up_to_a_frame_are_those_of_slots() {
         (MAX_SLOT + 1, GRANULE, false),
     ] {
         let ptr = heap.alloc_aligned(len, align).expect("there is memory");
-        assert_eq!(!heap.slab_of(ptr).is_empty(), is_slot, "{len} at {align}");
+        assert_eq!(
+            heap.heap.slab_of(ptr).is_some(),
+            is_slot,
+            "{len} at {align}"
+        );
+    }
+}
+
+#[test]
+fn an_over_aligned_block_has_the_smallest_slot_that_is_a_multiple() {
+    for (len, align, slot) in [
+        (4160, 64, 5120),
+        (520, 32, 640),
+        (1100, 128, 1280),
+        (24, 64, 64),
+    ] {
+        let mut heap = heap();
+        let ptr = heap.alloc_aligned(len, align).expect("there is memory");
+        let slab = heap.heap.slab_of(ptr).expect("it is in a slab");
+        assert_eq!(slab.slot_size(), slot, "{len} at {align}");
     }
 }
 

@@ -27,17 +27,15 @@ struct Pass {
 }
 
 const CORE: &[&str] = &[
-    "src/bitmap.rs",
-    "src/check.rs",
-    "src/class.rs",
     "src/controller.rs",
     "src/error.rs",
+    "src/frames/*.rs",
     "src/global.rs",
+    "src/heap/*.rs",
     "src/invariant.rs",
-    "src/map.rs",
-    "src/reserved.rs",
-    "src/runs.rs",
-    "src/slab.rs",
+    "src/memory/reserved.rs",
+    "src/sizes/*.rs",
+    "src/slabs/*.rs",
 ];
 
 const PASSES: [Pass; 4] = [
@@ -62,7 +60,7 @@ const PASSES: [Pass; 4] = [
     },
     Pass {
         features: "checked",
-        files: &["src/checked.rs", "src/global/checked.rs", "src/report.rs"],
+        files: &["src/checked/*.rs", "src/global/checked.rs", "src/hooks.rs"],
         tests: &["checked", "controller", "misuse", "misuse_handler", "model"],
     },
     Pass {
