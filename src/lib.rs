@@ -3,7 +3,7 @@
 //!
 //! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not
 //! control, which calls `alloc` and `free` with any numbers it likes. pageslab answers every such call in
-//! constant time (but for growing memory, and for the last search before memory is exhausted) and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
+//! constant time (but for growing memory, giving vacant slabs back, and the last search before memory is exhausted) and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
 //! second free or a pointer out of nowhere is an [`Error`], and changes nothing.
 //!
 //! # Use
@@ -45,43 +45,51 @@
 //!
 //! # Design
 //!
+//! From the lowest layer to the highest. Each is a file or a folder, and knows those above it here:
+//!
 //! ```text
-//! linear memory   pages of 64 KiB, which memory.grow adds            memory, reserved
-//!   frames        1 KiB, 64 to a page; one map entry each             map
-//!     runs        neighbouring frames: free, live, or internal        runs
-//!       slabs     a run cut into equal slots of one size class        slab, class
-//!         slots   up to 8 KiB; longer allocations are runs            controller
+//! sizes        constants, and the size classes
+//! memory       linear memory: pages of 64 KiB, which memory.grow adds
+//! hooks        what checked mode needs in the layers that follow
+//! slabs        a slab: a run cut into equal slots of one size class
+//! frames       frames of 1 KiB, 64 to a page; their map; runs of neighbouring frames; growth
+//! heap         slots of up to 8 KiB from slabs, longer blocks as runs, and what a pointer is
+//! checked      checked mode, as methods of the controller's type: these two know each other
+//! controller   the trait, and the type that implements it
+//! global       the one heap of a module
 //! ```
 //!
-//! Each line is a file that knows those above it, and not those below. `global` has the one heap of a module: behind a
-//! lock where threads are, as the global allocator, as a controller, and as the guest ABIs that hosts call.
+//! `global` has it behind a lock where threads are: as the global allocator, as a controller, and as
+//! the guest ABIs that hosts call.
 //!
-//! **Free slots are bits, and lengths lie outside of the slots.** A slab has at most 63 slots: one word says which
-//! of them are free, and a *cell* of two bytes per slot holds the length that its owner asked for. `alloc` takes the
-//! word's lowest bit and writes the cell. `free` finds the slab (one entry of the frame map) and the slot (one
-//! multiplication, which also tells whether the pointer is to a slot's start), compares the cell with the given
-//! length, tests the bit, and sets it. What fails goes to a cold path, which finds out why. Nothing is counted and
-//! nothing walks a list.
+//! **Free slots are bits, and lengths lie outside of the slots.** One word of a slab says which of
+//! its slots are free. A *cell* of two bytes per slot holds the length that its owner asked for, or
+//! says that it was freed. `alloc` takes the word's lowest bit and writes the cell. `free` finds the
+//! slab by the frame map, and the slot by one multiplication, which also tells whether the pointer is
+//! to a slot's start. Then it compares the cell with the given length: a free slot's cell equals none.
+//! The slot is marked as freed at once, and its bit is set by the next `free`. What fails goes to a
+//! cold path, which finds out why. None of this counts anything, or walks a list.
 //!
-//! **Slabs begin small.** The first slab of a class has one frame, or one slot; each one after it is twice as large,
-//! up to 63 slots or 32 KiB, unless only less is free without growing memory.
+//! **Slabs begin small.** The first slab of a class has one frame, or two slots. Each one after it is
+//! twice as large, up to 63 slots or 16 KiB, unless only less is free without growing memory.
 //!
-//! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their free
-//! neighbours and found through a bitmap over bins of lengths. A run grows in place into free frames behind
-//! it, or into new pages at the end of memory.
+//! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their
+//! free neighbours at once. They are found by a bitmap over bins: one for each length up to 64
+//! frames, then eight per doubling. The free *end* of the heap is in no bin, and used last. A run
+//! grows in place into free frames behind it, or into new pages at the end of memory.
 //!
-//! **Nothing is kept that is needed elsewhere.** Slabs and runs that were freed are kept as they are for a
-//! while, a bounded number of them, because they are usually wanted again. Before memory grows, all of them
-//! are given up.
+//! **Nothing is kept that is needed elsewhere.** Slabs without live slots are kept, because they are
+//! usually wanted again. When a slab of another class is made, and before memory grows, all of them
+//! are given back.
 //!
-//! **Metadata is out of reach.** Descriptors, cells and the frame map lie in runs of their own, behind a
-//! guard of one unused frame: an overflow of a guest's block must be longer than 1 KiB before it can reach
-//! the nearest metadata, and then only from the block right in front of it.
+//! **Metadata is out of reach.** Descriptors, cells and the frame map lie in runs of their own, behind
+//! a guard of one unused frame. An overflow of a guest's block must be longer than 1 KiB before it can
+//! reach the nearest metadata, and then only from the block right in front of it.
 //!
-//! **Other parties may grow the same memory.** Their pages are marked as foreign in the map, and no pointer
-//! into them is ever accepted.
+//! **Other parties may grow the same memory.** The map is a page table, of which only the root ever
+//! moves. A page of theirs costs one null pointer in it, and no pointer into such a page is accepted.
 //!
-//! The pages in `docs/` tell what was measured on the way.
+//! `docs/design.md` draws the ways of a length and of a pointer, and has the reasons for all of this.
 
 #![no_std]
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
@@ -94,7 +102,6 @@
     feature(stdarch_wasm_atomic_wait)
 )]
 
-// From the lowest layer to the highest: each knows those before it, and no other.
 mod checked;
 mod controller;
 mod error;

@@ -5,6 +5,7 @@ use crate::sizes::geometry::{Frame, MAX_FRAMES};
 use crate::slabs::shape::{DESCRIPTORS, reciprocal};
 use crate::slabs::slab::{MAX_LEN, SlabPtr};
 use core::ptr::without_provenance_mut;
+use core::sync::atomic::{Ordering, compiler_fence};
 use static_assertions::const_assert;
 
 /// No frame: ends a list. Frame 0 is never a part of a run that is free or live.
@@ -165,11 +166,14 @@ impl Entry {
         (slab.as_ptr(), slab.origin(), reciprocal)
     }
 
-    /// Makes the frame one of a slab, or of none.
+    /// Makes the frame one of a slab, or of none. A call that is stopped on the way leaves it one of none (E1).
     #[inline]
     pub(crate) fn name(&mut self, (place, word, reciprocal): (*mut u8, u32, u32)) {
+        self.reciprocal = 0;
+        compiler_fence(Ordering::SeqCst);
         self.place = place;
         self.word = word;
+        compiler_fence(Ordering::SeqCst);
         self.reciprocal = reciprocal;
     }
 

@@ -30,7 +30,7 @@ type Leaf = *mut Entry;
 ///
 /// Invariants:
 /// - **M1**: `root` points to room for `capacity` leaves, of which the first `pages`, at most `capacity`, are initialized.
-///   Each is null, or points to the initialized entries of a page of the heap's.
+///   Each is null, or points to the initialized entries of a page of the heap's. Behind these, all are null.
 /// - **M2**: `spare` is null, or points to room for a leaf, at the beginning of which is a pointer like it. There are `spares`.
 /// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
 pub(crate) struct Map {
@@ -165,7 +165,7 @@ impl Map {
     /// `root` is aligned and points to room for as many leaves, at least as many as there are pages, as M3 asks for.
     pub(crate) unsafe fn move_root(&mut self, root: *mut u8, capacity: u32) {
         let root: *mut Leaf = root.cast();
-        // SAFETY: the caller's promise, and M1 for what is copied. No pointer is a null pointer if all its bytes are not zero.
+        // SAFETY: the caller's promise, and M1 for what is copied. Where all bytes are zero there are null pointers.
         unsafe {
             root.write_bytes(0, capacity as usize);
             if self.pages > 0 {
@@ -205,7 +205,7 @@ impl Map {
         unsafe {
             self.spare = leaf.cast::<*mut u8>().read();
             let leaf: Leaf = leaf.cast();
-            // All bytes of `Entry::INTERIOR` are zero.
+            // All bytes of an interior frame's entry are zero.
             leaf.write_bytes(0, FRAMES_PER_PAGE as usize);
             self.root.add(index as usize).write(leaf);
         }

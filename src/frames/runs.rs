@@ -24,11 +24,10 @@ pub(crate) type Head = NonZeroU32;
 ///
 /// Invariants, beside the map's:
 /// - **R1**: the runs tile each of the heap's pages, or several that are neighbours. The free end is `end_frames` frames
-///   from `end` on, all interior, and the last of its pages.
+///   from `end` on, all interior. Frame 0 is foreign, or a guard.
 /// - **R2**: no two free runs are neighbours, and none is in front of the free end.
 /// - **R3**: a free run is in the bin of its length, once; a bin's bit is set exactly if the bin has a run.
-/// - **R4**: the pages held are at most the limit, and are those that this heap's own `grow` gave it: all in the
-///   map.
+/// - **R4**: the pages held are at most the limit, and all in the map; this heap's own `grow` gave them to it.
 /// - **R5**: no frame from `touched` on is part of a run that is not free, and none ever was.
 /// - **R6**: the length of a live run's block, and its slack, fit into its frames.
 /// - **R7**: no run that is not foreign has the last frame of a 4 GiB memory, so that no block ends there.
@@ -100,7 +99,7 @@ impl<M> Runs<M> {
     #[inline(always)]
     fn first_of(&mut self, bin: usize) -> &mut Frame {
         debug_assert!(bin < BINS);
-        // SAFETY: it is the bin of a run, which is shorter than `MAX_FRAMES`.
+        // SAFETY: it is the bin of a run, which by R7 is shorter than `MAX_FRAMES`.
         unsafe { self.bins.get_unchecked_mut(bin) }
     }
 
@@ -227,7 +226,7 @@ impl<M> Runs<M> {
     #[inline(never)]
     pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) -> Head {
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
-        // SAFETY: callers name frames that were free, or behind a guard. By R1 frame 0 is neither.
+        // SAFETY: callers name frames that were free. By R1 frame 0 is not.
         unsafe { Head::new_unchecked(head) }
     }
 
@@ -318,11 +317,10 @@ impl<M> Runs<M> {
     /// Checks R1 to R7.
     pub(crate) fn check(&self) -> Checked {
         let mut own = 0;
-        let mut end = 0;
         let mut free = 0;
         let mut last = Kind::Internal;
         for (head, kind, frames) in self.tiles() {
-            end = head + frames;
+            let end = head + frames;
             ensure(
                 frames > 0 && end <= self.map.range().end * FRAMES_PER_PAGE,
                 "R1: a run has no length or passes the end",

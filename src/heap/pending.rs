@@ -28,7 +28,8 @@ impl Pending {
         #[cfg(target_arch = "wasm32")]
         {
             let word = u64::from(slot) << 32 | slab.as_ptr().addr() as u64;
-            // SAFETY: it is eight bytes, aligned to eight: the pointer and then the slot.
+            // SAFETY: it is eight bytes, aligned to eight: the pointer and then the slot. What the pointer points to is exposed: it is
+            // in linear memory (`LinearMemory::address`).
             unsafe { (&raw mut *self).cast::<u64>().write(word) };
         }
         #[cfg(not(target_arch = "wasm32"))]

@@ -102,17 +102,16 @@ const _: () = {
         // more by the reciprocal, and stays below 2^32 up to the slot's last.
         let error = reciprocal(size) as u64 * size as u64 - (1 << 32);
         assert!((MAX_SLOTS as u64 + 1) * error < reciprocal(size) as u64);
-        let mut wanted = wanted_slots(class, 0);
-        assert!(wanted >= MIN_SLOTS);
-        // As many as a slab may have, or half as many, and so on, if there is no room.
-        while wanted > 0 {
+        assert!(wanted_slots(class, 0) >= MIN_SLOTS);
+        // However many are wanted.
+        let mut wanted = 1;
+        while wanted <= MAX_SLOTS && wanted * size <= at_least(MAX_SLAB, MIN_SLOTS * size) {
             let bytes = (frames(class, wanted) - guard(class)) * FRAME;
             let slots = slots(bytes / FRAME, size);
             assert!(slots >= wanted && slots <= MAX_SLOTS);
             // Behind the last slot there is room for at most one more.
             assert!(class == DESCRIPTORS || bytes.div_ceil(size) <= slots + 1);
-            let next = wanted_slots(class, slots);
-            wanted = if next > slots { next } else { 0 };
+            wanted += 1;
         }
         class += 1;
     }

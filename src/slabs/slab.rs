@@ -212,8 +212,8 @@ impl SlabPtr {
     ///
     /// # Safety
     ///
-    /// [`DESCRIPTOR`] bytes at the address, which is not null, aligned as a `Slab` is, are a descriptor of the caller's heap, and
-    /// nothing else, as long as the heap lives.
+    /// [`DESCRIPTOR`] bytes at the address, which is not null, aligned as a `Slab` is, are room for a descriptor in the caller's heap,
+    /// and nothing else uses them. Nothing is read from it before [`describe`](Self::describe) has written it.
     #[inline(always)]
     pub(crate) unsafe fn at(address: *mut u8) -> Self {
         // SAFETY: the caller's promise.
