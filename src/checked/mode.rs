@@ -13,7 +13,7 @@
 //! while, too: they wait in a *quarantine*, first in and first out, before their memory is reused. What is known of a
 //! block is its [`History`], which lies beside the other metadata; `PageSlab::report` tells it.
 //!
-//! Without the feature the constant [`CHECKED`] removes all of it, to the last byte. This file allocates and frees by the
+//! Without the feature the constant [`CHECKED`](crate::hooks::CHECKED) removes all of it, to the last byte. This file allocates and frees by the
 //! controller's own means, and reads and fills memory that is nobody's.
 
 use crate::Error;
