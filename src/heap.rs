@@ -3,7 +3,6 @@
 mod check;
 mod find;
 mod long;
-mod pending;
 mod realloc;
 mod slots;
 mod state;

@@ -67,10 +67,10 @@
 //! says that it was freed. `alloc` takes the word's lowest bit and writes the cell. `free` finds the
 //! slab by the frame map, and the slot by one multiplication, which also tells whether the pointer is
 //! to a slot's start. Then it compares the cell with the given length: a free slot's cell equals none.
-//! The slot is marked as freed at once, and its bit is set by the next `free`. What fails goes to a
-//! cold path, which finds out why. None of this counts anything, or walks a list.
+//! It marks the cell as freed, and sets the bit. What fails goes to a cold path, which finds out why.
+//! None of this counts anything, or walks a list.
 //!
-//! **Slabs begin small.** The first slab of a class has one frame, or two slots. Each one after it is
+//! **Slabs begin small.** The first slab of a class has one frame, or one slot. Each one after it is
 //! twice as large, up to 63 slots or 16 KiB, unless only less is free without growing memory.
 //!
 //! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their

@@ -5,7 +5,6 @@
 
 use crate::frames::entry::{Kind, Tag};
 use crate::frames::runs::LOOK;
-use crate::heap::pending::Pending;
 use crate::heap::state::{Heap, PLACES, ZEROES};
 use crate::hooks::{CHECKED, fill, is_clean};
 use crate::memory::LinearMemory;
@@ -45,14 +44,9 @@ impl<M: LinearMemory> Heap<M> {
         }
     }
 
-    /// Makes another slab the current one, unless what was pending is a slot of this one, and allocates from it.
+    /// Makes another slab the current one of the class, whose current one is full, and allocates from it.
     fn alloc_from_next(&mut self, class: u32, len: u32) -> Option<NonZeroU32> {
         let index = class as usize;
-        self.settle();
-        let mut full = self.current[index];
-        if let Some(ptr) = full.pop(len) {
-            return Some(ptr);
-        }
         let mut slab = if let Some(slab) = self.partial[index] {
             self.unlink(slab);
             slab
@@ -62,7 +56,7 @@ impl<M: LinearMemory> Heap<M> {
             self.make(class)?
         };
         slab.appoint();
-        self.current[index] = slab;
+        let mut full = core::mem::replace(&mut self.current[index], slab);
         if !full.is_empty() {
             full.watch();
         }
@@ -92,10 +86,8 @@ impl<M: LinearMemory> Heap<M> {
         // In this order a call that is stopped in between has lost a slot, and no more.
         slab.mark_freed(slot);
         compiler_fence(Ordering::SeqCst);
-        let before = self.pending.replace(slab, slot);
-        compiler_fence(Ordering::SeqCst);
-        if !before.slab.push(before.slot) {
-            self.push_pending(before);
+        if !slab.push(slot) {
+            self.free_watched(slab, slot);
         }
         true
     }
@@ -103,19 +95,8 @@ impl<M: LinearMemory> Heap<M> {
     /// Makes a slot free for which its slab watches. In a poisoned heap it is lost.
     #[cold]
     #[inline(never)]
-    fn push_pending(&mut self, pending: Pending) {
-        if !pending.slab.is_empty() {
-            self.change(|heap| heap.relist(pending.slab, pending.slot));
-        }
-    }
-
-    /// Makes the slot free that is pending, if one is. Within a change.
-    #[inline(never)]
-    pub(super) fn settle(&mut self) {
-        let Pending { slab, slot } = core::mem::replace(&mut self.pending, Pending::NONE);
-        if !slab.is_empty() {
-            self.push_slot(slab, slot);
-        }
+    fn free_watched(&mut self, slab: SlabPtr, slot: u32) {
+        self.change(|heap| heap.relist(slab, slot));
     }
 
     /// Makes a slot free that was freed. Within a change.
@@ -290,7 +271,6 @@ impl<M: LinearMemory> Heap<M> {
     /// Gives back whatever is only kept for speed: when nothing else will do. Whether there was any.
     #[inline(never)]
     pub(super) fn reclaim(&mut self) -> bool {
-        self.settle();
         // Slabs of descriptors do not count: they would be made again at once.
         let mut any = self.with_vacant & ((1 << CLASSES) - 1) != 0;
         while self.destroy_vacant() {}

@@ -2,7 +2,6 @@
 
 use crate::frames::entry::Kind;
 use crate::frames::runs::Runs;
-use crate::heap::pending::Pending;
 use crate::hooks::SLACK;
 use crate::memory::LinearMemory;
 use crate::sizes::class::{
@@ -28,11 +27,9 @@ pub(super) const PLACES: usize = DESCRIPTORS as usize + 1;
 ///   slabs if it has free slots and others, in that of vacant ones if it has only free ones, and in no place if it is full.
 /// - **C3**: the live slots of slabs of descriptors are the descriptors of the guest's slabs.
 /// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
-/// - **C5**: what is pending is a slot that was freed, whose bit is not set.
 pub(crate) struct Heap<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(super) current: [SlabPtr; PLACES],
-    pub(super) pending: Pending,
     /// Whether a call is in the midst of a [`change`](Self::change).
     pub(super) is_changing: bool,
     pub(super) partial: [Option<SlabPtr>; PLACES],
@@ -46,7 +43,6 @@ impl<M> Heap<M> {
     pub(crate) const fn new(memory: M, max_pages: u32) -> Self {
         Self {
             current: [SlabPtr::EMPTY; PLACES],
-            pending: Pending::NONE,
             is_changing: false,
             partial: [None; PLACES],
             vacant: [None; PLACES],

@@ -6,7 +6,7 @@
 //!
 //! [lemire]: https://doi.org/10.1002/spe.2689
 
-use crate::sizes::class::{CLASSES, slot_size};
+use crate::sizes::class::{CLASSES, MAX_SLOT, slot_size};
 use crate::sizes::geometry::{FRAME, GEOMETRY};
 use crate::slabs::slab::DESCRIPTOR;
 use static_assertions::const_assert;
@@ -18,6 +18,7 @@ pub(crate) const MAX_SLOTS: u32 = GEOMETRY.max_slots;
 const MAX_SLAB: u32 = GEOMETRY.max_slab_frames * FRAME;
 
 const_assert!(MAX_SLOTS < u64::BITS);
+const_assert!(MAX_SLAB >= MAX_SLOT);
 
 /// The class of the slots that hold descriptors themselves: one more than those of the guest.
 pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
@@ -26,22 +27,18 @@ pub(crate) const DESCRIPTORS: u32 = CLASSES as u32;
 /// this much memory before it can reach any.
 pub(crate) const GUARD_FRAMES: u32 = 1;
 
-/// The fewest slots that the first slab of a class has: one that is live, and one that waits.
-const MIN_SLOTS: u32 = 2;
-
-/// How many slots are wanted of a slab of this class, if the one before it had `previous`: twice as many, from one frame or a few
-/// slots on, so that a guest that needs few blocks takes little memory.
+/// How many slots are wanted of a slab of this class, if the one before it had `previous`: twice as many, from one frame or one
+/// slot on, so that a guest that needs few blocks takes little memory.
 pub(crate) const fn wanted_slots(class: u32, previous: u32) -> u32 {
     let size = size_of_class(class);
+    // A slab of descriptors has one for itself.
+    let least = if class == DESCRIPTORS { 2 } else { 1 };
     let wanted = if previous == 0 {
-        at_least(MIN_SLOTS, FRAME / size)
+        at_least(least, FRAME / size)
     } else {
         previous * 2
     };
-    at_most(
-        wanted,
-        at_most(MAX_SLOTS, at_least(MIN_SLOTS, MAX_SLAB / size)),
-    )
+    at_most(wanted, at_most(MAX_SLOTS, MAX_SLAB / size))
 }
 
 /// How many frames as many slots of this class take, the guard in front of them included.
@@ -102,10 +99,10 @@ const _: () = {
         // more by the reciprocal, and stays below 2^32 up to the slot's last.
         let error = reciprocal(size) as u64 * size as u64 - (1 << 32);
         assert!((MAX_SLOTS as u64 + 1) * error < reciprocal(size) as u64);
-        assert!(wanted_slots(class, 0) >= MIN_SLOTS);
+        assert!(wanted_slots(class, 0) > 0);
         // However many are wanted.
         let mut wanted = 1;
-        while wanted <= MAX_SLOTS && wanted * size <= at_least(MAX_SLAB, MIN_SLOTS * size) {
+        while wanted <= MAX_SLOTS && wanted * size <= MAX_SLAB {
             let bytes = (frames(class, wanted) - guard(class)) * FRAME;
             let slots = slots(bytes / FRAME, size);
             assert!(slots >= wanted && slots <= MAX_SLOTS);
@@ -120,7 +117,6 @@ const _: () = {
 #[cfg(all(test, not(pageslab_geometry = "tiny")))]
 mod tests {
     use super::*;
-    use crate::sizes::class::MAX_SLOT;
     use crate::sizes::class::class_of;
 
     #[test]
@@ -137,7 +133,7 @@ mod tests {
         };
         assert!(shapes(16).eq([(1, 63)]));
         assert!(shapes(48).eq([(1, 21), (2, 42), (3, 63)]));
-        assert!(shapes(1536).eq([(3, 2), (6, 4), (12, 8), (15, 10)]));
-        assert!(shapes(MAX_SLOT).eq([(16, 2)]));
+        assert!(shapes(1536).eq([(2, 1), (3, 2), (6, 4), (12, 8), (15, 10)]));
+        assert!(shapes(MAX_SLOT).eq([(8, 1), (16, 2)]));
     }
 }

@@ -91,8 +91,8 @@ static EMPTY: Slab = Slab {
 /// - **S1**: it points to `EMPTY`, which is never written to, or to a descriptor: memory that only its heap
 ///   uses, with its cells behind it, and behind these the slots' histories.
 /// - **S2**: `free` has bits of slots only, and in a slab of descriptors not of the first, which is its own descriptor. The cell of a slot is a length of at most a slot exactly if the slot is live, and
-///   then its bit is not set. A slot that is not live and whose bit is not set will be free later (it is pending, or held
-///   by checked mode), or is lost: its `free` was stopped. The cell behind the last slot's is [`FRESH`].
+///   then its bit is not set. A slot that is not live and whose bit is not set is held by checked mode, or lost: its
+///   `free` or `alloc` was stopped. The cell behind the last slot's is [`FRESH`].
 /// - **S3**: `watch` is what it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -178,7 +178,7 @@ impl SlabPtr {
         self.set_cell(slot, len as Cell);
     }
 
-    /// Makes a live slot one that was freed. It will be free later.
+    /// Makes a live slot one that was freed, but that is not free yet.
     #[inline(always)]
     pub(crate) fn mark_freed(self, slot: u32) {
         self.set_cell(slot, FREED);

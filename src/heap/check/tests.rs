@@ -54,7 +54,6 @@ fn heap_of(len: u32) -> (Heap, [SlabPtr; 3]) {
     free_of(other, 1);
     free_of(partial, 1);
     free_of(vacant, usize::MAX);
-    heap.settle();
     let class = class_of(len) as usize;
     assert!(heap.partial[class] == Some(partial));
     assert!(heap.vacant[class] == Some(vacant));
@@ -162,12 +161,6 @@ fn what_is_out_of_order_is_found() {
                 fixture.heap.is_changing = true;
             },
         ),
-        ("C5: what is pending is free or live", |fixture| {
-            fixture.heap.pending.slab = fixture.full;
-        }),
-        ("C5: what is pending is free or live", |fixture| {
-            fixture.heap.pending.slab = fixture.vacant;
-        }),
         ("S3: a slab watches for something else", |fixture| {
             fixture.full.appoint();
         }),
