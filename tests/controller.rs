@@ -332,6 +332,28 @@ mod zeroed {
         }
     }
 
+    /// What is made and given back within one call was there as well.
+    #[test]
+    #[cfg_attr(miri, ignore = "slow")]
+    fn blocks_are_zero_however_little_is_free_behind_the_last() {
+        for others in 3..6 {
+            for frames in 9..64 {
+                let mut heap = PageSlab::new(memory());
+                let first = heap.alloc(16).unwrap();
+                for class in 2..2 + others {
+                    heap.alloc(16 * class).unwrap();
+                }
+                heap.free(first, 16).unwrap();
+                heap.alloc(frames * FRAME).unwrap();
+                let ptr = heap.alloc_zeroed(8192, 16).unwrap();
+                assert!(
+                    heap.mut_mem(ptr, 8192).iter().all(|&byte| byte == 0),
+                    "{others} others and {frames} frames"
+                );
+            }
+        }
+    }
+
     #[test]
     #[cfg_attr(feature = "checked", ignore = "checked memory is filled")]
     fn blocks_in_pages_that_have_just_grown_are_not_cleared() {

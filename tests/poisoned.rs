@@ -45,6 +45,7 @@ fn heaps_say_so_and_change_nothing_more() {
     assert_eq!(heap.free(run, 9000), Err(Error::Poisoned));
     assert_eq!(heap.free(run, 8999), Err(Error::Poisoned));
     assert_eq!(heap.realloc(run, 9000, 20_000), Err(Error::Poisoned));
+    assert_eq!(heap.realloc(run, 9000, 5000), Err(Error::Poisoned));
     assert_eq!(heap.realloc(slot, 24, 20_000), Err(Error::Poisoned));
     // It could move to a slot, which needs no list, but not leave where it is.
     assert_eq!(heap.realloc(run, 9000, 20), Err(Error::Poisoned));

@@ -94,7 +94,7 @@ impl Tag {
 const_assert!(MAX_FRAMES << Tag::FRAMES_SHIFT >> Tag::FRAMES_SHIFT == MAX_FRAMES);
 const_assert!(Kind::Held as u32 <= Tag::KIND);
 
-/// What the map knows of one frame. All bytes are zero for an interior frame.
+/// What the map knows of one frame. One whose bytes are all zero is an interior one.
 ///
 /// ```text
 ///                        place             tag        word             reciprocal

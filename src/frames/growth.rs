@@ -1,10 +1,10 @@
 //! Growth: more pages, and room in the map for them.
 //!
-//! Memory grows by what is needed, and no more: whoever asks for more than that fails sooner where memory ends. A [`Plan`] is made
-//! first, from what is known; then memory grows, which a host may refuse, and may trap at, so nothing has changed; and then the pages
-//! are taken in.
+//! Memory grows by what is needed, with the metadata of these pages and of some to come: whoever asks for more fails sooner where
+//! memory ends. A [`Plan`] is made first, which changes nothing; then memory grows, which a host may refuse, and may trap at; and
+//! then the pages are taken in as planned.
 //!
-//! Metadata is put in front of what is free: in a hole, else at the beginning of the free end, which lies in front of the new pages.
+//! Metadata is put in front of what is free: into a hole, else to the beginning of the free end, which lies in front of the new pages.
 //! So what is free stays in one piece.
 
 use crate::frames::entry::{Kind, Tag};
@@ -12,20 +12,32 @@ use crate::frames::map::{LEAF_FRAMES, PAGES_PER_ROOT_FRAME};
 use crate::frames::runs::{LOOK, Runs};
 use crate::hooks::{CHECKED, fill};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
-use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
+use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, MAX_FRAMES};
 use crate::slabs::shape::GUARD_FRAMES;
 
 /// How many leaves are made ahead at least. Beyond that they are as many as there are pages: what the heap has of them doubles each
 /// time, and so metadata is seldom made, and lies together.
 const MIN_LEAVES_AHEAD: u32 = 6;
 
-/// What memory needs to be taken in.
-struct Plan {
-    /// Whether the free end is right in front of it.
-    joins: bool,
+/// Where the metadata of new pages is put.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Hole,
+    Front,
+    /// Where it is not right behind a run that is to grow in place.
+    Back,
+}
+
+/// What growing memory by some pages needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) pages: u32,
+    /// The page that is to be the first of them.
+    page: u32,
     /// How many leaves are missing, and how many frames the next root has, or 0 if the present one has room.
     leaves: u32,
     root_frames: u32,
+    place: Place,
 }
 
 impl Plan {
@@ -39,125 +51,135 @@ impl Plan {
 }
 
 impl<M: LinearMemory> Runs<M> {
-    /// What memory from this frame on needs, up to the end of as many pages.
+    /// What as many pages from this one on need, with leaves made ahead or not.
     #[inline(never)]
-    fn plan(&self, first: Frame, pages: u32) -> Plan {
-        let root = self.map.root_for(first / FRAMES_PER_PAGE, pages);
+    fn plan_for(&self, page: u32, pages: u32, ahead: bool, in_place: bool) -> Plan {
         let missing = pages.saturating_sub(self.map.spares());
         // No more than the limit leaves.
         let most = (self.limit - self.held).saturating_sub(pages);
-        let ahead = self.held.max(MIN_LEAVES_AHEAD).min(most);
-        Plan {
-            joins: self.end + self.end_frames == first,
-            leaves: if missing > 0 { missing + ahead } else { 0 },
+        let ahead = if ahead && missing > 0 {
+            self.held.max(MIN_LEAVES_AHEAD).min(most)
+        } else {
+            0
+        };
+        let root = self.map.root_for(page, pages);
+        let mut plan = Plan {
+            pages,
+            page,
+            leaves: missing + ahead,
             // Twice as many as needed, so that it seldom moves.
             root_frames: root.map_or(0, |pages| {
                 (2 * pages).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
             }),
+            place: if in_place { Place::Back } else { Place::Front },
+        };
+        let frames = plan.frames();
+        // In checked mode a hole may have been written to, which is to be found.
+        if frames > 0 && !CHECKED && self.find(frames, 1, LOOK).is_some() {
+            plan.place = Place::Hole;
         }
+        plan
     }
 
-    /// How many pages memory must grow by so that what was wanted last fits, if there may be as many. Makes room for their entries,
-    /// if there is a hole for it.
-    pub(crate) fn prepare(&mut self) -> Option<u32> {
+    /// How memory must grow so that what was wanted last fits, if there may be as many pages: with leaves made ahead or not, and for a
+    /// run that is to grow in place or not.
+    pub(crate) fn plan(&self, ahead: bool, in_place: bool) -> Option<Plan> {
         let size = self.memory.size();
-        let first = size * FRAMES_PER_PAGE;
-        let joins = self.end + self.end_frames == first;
+        let joins = self.end + self.end_frames == size * FRAMES_PER_PAGE;
         let free = if joins { self.end_frames } else { 0 };
         let missing = self.wanted.saturating_sub(free).max(1);
         let may = (MAX_PAGES - size).min(self.limit - self.held);
         let mut pages = missing.div_ceil(FRAMES_PER_PAGE);
-        if pages > may {
-            return None;
-        }
-        let mut plan = self.plan(first, pages);
-        if plan.frames() > 0 {
-            // At most as many, with those of the metadata.
-            let most = (pages + pages / 16 + 1).min(MAX_PAGES - size);
-            plan = self.plan(first, most);
-            let metadata = plan.frames();
-            // In checked mode a hole may have been written to, which is to be found.
-            let hole = if plan.root_frames == 0 && !CHECKED {
-                self.take_from_bins(metadata, 1, LOOK)
+        // More pages need more metadata, which may need more pages.
+        while pages <= may {
+            let plan = self.plan_for(size, pages, ahead, in_place);
+            let metadata = if plan.place == Place::Hole {
+                0
             } else {
-                None
+                plan.frames()
             };
-            match hole {
-                Some(head) => self.add_leaves(head.get() + GUARD_FRAMES, plan.leaves),
-                None => pages = (missing + metadata).div_ceil(FRAMES_PER_PAGE),
+            // The last frame of the address space is nobody's.
+            let nobodys = u32::from(size + pages == MAX_PAGES);
+            let needed = (missing + metadata + nobodys).div_ceil(FRAMES_PER_PAGE);
+            if needed <= pages {
+                return Some(plan);
             }
+            pages = needed;
         }
-        (pages <= may).then_some(pages)
+        None
     }
 
     /// Whether the heap's last run, which ends here, is also the last of memory.
-    pub(crate) fn is_last(&self, frame: Frame) -> bool {
+    pub(crate) fn is_last(&self, frame: u32) -> bool {
         frame == self.end && self.end + self.end_frames == self.memory.size() * FRAMES_PER_PAGE
     }
 
+    /// Takes in the planned pages, which `grow` has just given to this heap. If others have grown memory meanwhile, they may not have
+    /// room for what they need themselves: then they are left alone.
     #[inline(never)]
-    fn add_leaves(&mut self, mut frame: Frame, leaves: u32) {
-        for _ in 0..leaves {
-            // SAFETY: the frames are in an internal run, behind its guard, which callers have made for this.
-            unsafe { self.map.add_spare(self.address(frame)) };
-            frame += LEAF_FRAMES;
+    pub(crate) fn adopt(&mut self, page: u32, mut plan: Plan) {
+        if page != plan.page {
+            plan = self.plan_for(page, plan.pages, false, false);
         }
-    }
-
-    /// Takes in memory from this frame on up to the end of a page, which `grow` has just given to this heap. If others have grown
-    /// memory meanwhile, it may not have room for what it needs itself: then it is left alone. For a run that is to grow in place,
-    /// metadata must not come right behind it, and is put at the end.
-    #[inline(never)]
-    pub(crate) fn adopt(&mut self, first: Frame, pages_end: u32, in_place: bool) {
-        let page = first / FRAMES_PER_PAGE;
-        let plan = self.plan(first, pages_end - page);
+        let (first, pages_end) = (page * FRAMES_PER_PAGE, page + plan.pages);
         // The last frame of the address space is nobody's.
         let frames_end = (pages_end * FRAMES_PER_PAGE).min(MAX_FRAMES - 1);
-        let start = if plan.joins { self.end } else { first };
+        let joins = self.end + self.end_frames == first;
+        let start = if joins { self.end } else { first };
         let metadata = plan.frames();
-        if frames_end - start < metadata {
+        if plan.place != Place::Hole && frames_end - start < metadata {
             return;
         }
-        let ptr = first << FRAME_SHIFT;
-        let bytes = (u64::from(pages_end) << PAGE_SHIFT) - u64::from(ptr);
-        fill(&self.memory, ptr, bytes);
-        if !plan.joins && self.end_frames > 0 {
+        let bytes = u64::from(plan.pages) << PAGE_SHIFT;
+        fill(&self.memory, first << FRAME_SHIFT, bytes);
+        let hole = if plan.place == Place::Hole {
+            self.take_from_bins(metadata, 1, LOOK)
+        } else {
+            None
+        };
+        if !joins && self.end_frames > 0 {
             self.insert(self.end, self.end_frames);
         }
-        let guard = if in_place {
-            frames_end - metadata
-        } else {
-            start
+        let (mut end, mut frames) = (start, frames_end - start);
+        let guard = match hole {
+            Some(head) => head.get(),
+            None => {
+                frames -= metadata;
+                if plan.place == Place::Back {
+                    end + frames
+                } else {
+                    end += metadata;
+                    start
+                }
+            }
         };
         let mut frame = guard + GUARD_FRAMES;
         if plan.root_frames > 0 {
             let capacity = plan.root_frames * PAGES_PER_ROOT_FRAME;
-            // SAFETY: the frames are new, or of the free end, and there are as many as the plan needs.
+            // SAFETY: the frames are new, or of the free end or a hole, and there are as many as the plan needs.
             unsafe { self.map.move_root(self.address(frame), capacity) };
             frame += plan.root_frames;
         }
-        self.add_leaves(frame, plan.leaves);
+        for _ in 0..plan.leaves {
+            // SAFETY: the same.
+            unsafe { self.map.add_spare(self.address(frame)) };
+            frame += LEAF_FRAMES;
+        }
         for page in page..pages_end {
             // SAFETY: the plan has made room for them.
             unsafe { self.map.add_page(page) };
         }
-        self.set_foreign(first - first % FRAMES_PER_PAGE, first);
-        self.set_foreign(frames_end, pages_end * FRAMES_PER_PAGE);
+        if frames_end == MAX_FRAMES - 1 {
+            self.map.entry_mut(frames_end).tag = Tag::new(Kind::Foreign, 1);
+        }
         if metadata > 0 {
             // The first frame of the heap is a guard, and may be frame 0.
             self.map.entry_mut(guard).tag = Tag::new(Kind::Internal, metadata);
             self.touched = self.touched.max(guard + metadata);
         }
-        self.end = if in_place { start } else { start + metadata };
-        self.touched = self.touched.max(self.end);
-        self.end_frames = frames_end - start - metadata;
-        self.held += pages_end - page;
-    }
-
-    /// Makes frames of the heap's pages foreign, if there are any.
-    fn set_foreign(&mut self, first: Frame, end: Frame) {
-        if first < end {
-            self.map.entry_mut(first).tag = Tag::new(Kind::Foreign, end - first);
-        }
+        self.end = end;
+        self.end_frames = frames;
+        self.touched = self.touched.max(end);
+        self.held += plan.pages;
     }
 }

@@ -145,7 +145,7 @@ impl<M> Runs<M> {
     }
 
     /// A free run in a bin in which as many frames fit, the first at a multiple of `align`. Looks at so many runs of each bin.
-    fn find(&self, frames: u32, align: u32, look: u32) -> Option<Head> {
+    pub(super) fn find(&self, frames: u32, align: u32, look: u32) -> Option<Head> {
         let mut bin = bin_of(frames) as usize;
         loop {
             bin = self.filled.first_from(bin);
@@ -193,13 +193,12 @@ impl<M> Runs<M> {
     /// Takes an internal run of this many frames, at a multiple of `align` frames, if one is free.
     #[inline(never)]
     pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
-        let head = self.take_from_bins(frames, align, look);
-        let head = head.or_else(|| self.take_from_end(frames, align));
-        // Nothing was looked at, and there is no room at the end.
-        if head.is_none() && look == 0 {
-            return self.take_from_bins(frames, align, LOOK);
+        if look == 0 {
+            let head = self.take_from_end(frames, align);
+            return head.or_else(|| self.take_from_bins(frames, align, LOOK));
         }
-        head
+        let head = self.take_from_bins(frames, align, look);
+        head.or_else(|| self.take_from_end(frames, align))
     }
 
     /// The same from the free end.

@@ -69,7 +69,7 @@ impl<M: LinearMemory> Heap<M> {
         align: u32,
     ) -> Option<NonZeroU32> {
         let (_, from) = self.live_run(ptr, old_len)?;
-        if align > PAGE || !is_slice_len(new_len) {
+        if align > PAGE || !is_slice_len(new_len) || self.is_changing {
             return None;
         }
         let to = frames_of(new_len);

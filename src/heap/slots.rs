@@ -185,12 +185,6 @@ impl<M: LinearMemory> Heap<M> {
         let is_guests = class != DESCRIPTORS;
         // What is free is not cut up while vacant slabs of other classes lie in it.
         while is_guests && self.destroy_vacant() {}
-        // A slab of descriptors is described by its own first slot.
-        let descriptor = if is_guests {
-            Some(self.take_descriptor()?)
-        } else {
-            None
-        };
         let mut wanted = shape::wanted_slots(class, self.current[class as usize].slots());
         let (head, frames) = loop {
             let frames = shape::frames(class, wanted);
@@ -204,15 +198,21 @@ impl<M: LinearMemory> Heap<M> {
             wanted /= 2;
             // A slab of descriptors has one for itself.
             if wanted <= u32::from(!is_guests) {
-                if let Some(slab) = descriptor {
-                    self.put_descriptor(slab);
-                }
                 return None;
             }
         };
-        let own = self.runs.address(head + GUARD_FRAMES);
-        // SAFETY: the run is new and internal, and holds at least one descriptor behind its guard.
-        let slab = descriptor.unwrap_or_else(|| unsafe { SlabPtr::at(own) });
+        // A slab of descriptors is described by its own first slot.
+        let slab = if is_guests {
+            let slab = self.take_descriptor();
+            if slab.is_none() {
+                // Nobody has written to it.
+                self.runs.release(head, frames);
+            }
+            slab?
+        } else {
+            // SAFETY: the run is new and internal, and holds at least one descriptor behind its guard.
+            unsafe { SlabPtr::at(self.runs.address(head + GUARD_FRAMES)) }
+        };
         slab.describe(class, head, frames);
         // Only now: from here on the slab's pointers are looked at, even if this call goes no further.
         compiler_fence(Ordering::SeqCst);

@@ -7,7 +7,7 @@ use crate::memory::LinearMemory;
 use crate::sizes::class::{
     CLASSES, GRANULE, MAX_LISTED, MAX_SLOT, aligned_class_of, listed_class_of,
 };
-use crate::sizes::geometry::{FRAME, FRAMES_PER_PAGE};
+use crate::sizes::geometry::FRAME;
 use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;
 use core::num::NonZeroU32;
@@ -156,19 +156,21 @@ impl<M: LinearMemory> Heap<M> {
         }
     }
 
-    /// Grows memory, for a run in place or for a new one. This is no change until memory has grown: a host may trap there.
+    /// Grows memory, for a run in place or for a new one. False if there is no more. This is no change until memory has grown: a host
+    /// may trap there. If it refuses, less metadata may do.
     #[inline(never)]
     pub(super) fn grow(&mut self, in_place: bool) -> bool {
-        let Some(Some(pages)) = self.change(|heap| heap.runs.prepare()) else {
-            return false;
-        };
-        let Some(page) = self.runs.memory.grow(pages) else {
-            return false;
-        };
-        self.change(|heap| {
-            heap.runs
-                .adopt(page * FRAMES_PER_PAGE, page + pages, in_place)
-        })
-        .is_some()
+        for ahead in [true, false] {
+            if self.is_changing {
+                return false;
+            }
+            if let Some(plan) = self.runs.plan(ahead, in_place)
+                && let Some(page) = self.runs.memory.grow(plan.pages)
+            {
+                self.change(|heap| heap.runs.adopt(page, plan));
+                return true;
+            }
+        }
+        false
     }
 }

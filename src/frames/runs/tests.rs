@@ -27,13 +27,13 @@ struct Heads {
 /// Grows memory so that this many frames are free in one piece.
 fn grow(runs: &mut Heap, frames: u32) -> bool {
     runs.want(frames);
-    let Some(pages) = runs.prepare() else {
+    let Some(plan) = runs.plan(true, false) else {
         return false;
     };
-    let Some(page) = runs.memory.grow(pages) else {
+    let Some(page) = runs.memory.grow(plan.pages) else {
         return false;
     };
-    runs.adopt(page * FRAMES_PER_PAGE, page + pages, false);
+    runs.adopt(page, plan);
     true
 }
 
@@ -183,7 +183,7 @@ fn what_only_just_is_in_order_is_no_defect() {
 fn no_run_has_the_last_frame_of_the_address_space() {
     let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
     runs.memory.grow(MAX_PAGES - 16);
-    while grow(&mut runs, FRAMES_PER_PAGE) {
+    while grow(&mut runs, 1) {
         while runs.take(1, 1, LOOK).is_some() {}
         assert_eq!(runs.check(), Ok(()));
     }
@@ -298,9 +298,9 @@ fn metadata_does_not_lie_behind_a_run_that_grows_in_place() {
     let end = runs.end;
     assert!(runs.is_last(end));
     runs.want(100 * FRAMES_PER_PAGE);
-    let pages = runs.prepare().expect("there is room");
-    let page = runs.memory.grow(pages).expect("there is memory");
-    runs.adopt(page * FRAMES_PER_PAGE, page + pages, true);
+    let plan = runs.plan(true, true).expect("there is room");
+    let page = runs.memory.grow(plan.pages).expect("there is memory");
+    runs.adopt(page, plan);
     assert!(runs.is_end(end) && runs.end_frames >= 100 * FRAMES_PER_PAGE);
     assert_eq!(runs.check(), Ok(()));
 }
@@ -341,33 +341,47 @@ fn pages_that_have_no_room_for_what_they_need_are_left_alone() {
     let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
     assert!(grow(&mut runs, 1));
     runs.want(FRAMES_PER_PAGE);
-    let pages = runs.prepare().expect("there is room");
+    let plan = runs.plan(true, false).expect("there is room");
     // Others grow memory right before this heap does, by more than the map has room for.
     runs.memory.grow(60_000);
     let page = runs.memory.grow(1).expect("there is memory");
-    assert_eq!(pages, 1);
+    assert_eq!(plan.pages, 1);
     let held = runs.held();
-    runs.adopt(page * FRAMES_PER_PAGE, page + 1, false);
+    runs.adopt(page, plan);
     assert_eq!(runs.held(), held);
     assert_eq!(runs.check(), Ok(()));
 }
 
+/// Metadata needs pages, which need metadata: all of what memory has grown by is had.
 #[test]
-fn memory_that_begins_within_a_page_is_taken_in_from_there_on() {
-    let mut runs = Runs::new(ReservedMemory::new(256), 256);
-    runs.memory.grow(3);
-    let first = FRAMES_PER_PAGE + 5;
-    runs.adopt(first, 3, false);
-    assert_eq!(runs.check(), Ok(()));
-    let (head, kind, frames) = runs
-        .tiles()
-        .find(|&(head, ..)| head == FRAMES_PER_PAGE)
-        .expect("there is a page");
-    assert_eq!((head, kind, frames), (FRAMES_PER_PAGE, Kind::Foreign, 5));
-    assert!(runs.map.tag(first).is(Kind::Internal));
-    assert_eq!(runs.end + runs.end_frames, 3 * FRAMES_PER_PAGE);
-    // What follows joins it.
-    assert!(grow(&mut runs, 3 * FRAMES_PER_PAGE));
-    assert!(runs.end_frames >= 3 * FRAMES_PER_PAGE);
+fn all_pages_are_taken_in_up_to_the_last() {
+    for frames in [1, 9, 16, FRAMES_PER_PAGE, 1000] {
+        let mut runs = Runs::new(ReservedMemory::new(20_000), 20_000);
+        while grow(&mut runs, frames) {
+            assert_eq!(runs.held(), runs.memory.size());
+            assert!(runs.end_frames >= frames, "{} pages", runs.held());
+            let all = runs.end_frames;
+            take(&mut runs, all);
+        }
+        // Without leaves made ahead the rest may be had as well.
+        runs.want(1);
+        let plan = runs.plan(false, false);
+        assert!(plan.is_none_or(|plan| plan.pages <= 20_000 - runs.held()));
+        assert!(runs.held() > 19_000, "{} pages", runs.held());
+    }
+}
+
+/// A plan changes nothing: a growth that is refused takes no hole.
+#[test]
+fn a_plan_takes_no_hole() {
+    let (mut runs, heads) = holes(&[20 * LEAF_FRAMES]);
+    while runs.map.spares() > 0 {
+        assert!(grow(&mut runs, FRAMES_PER_PAGE));
+        let all = runs.end_frames;
+        take(&mut runs, all);
+    }
+    runs.want(1);
+    assert!(runs.plan(true, false).is_some());
+    assert!(runs.map.tag(heads[0]).is(Kind::Free));
     assert_eq!(runs.check(), Ok(()));
 }
