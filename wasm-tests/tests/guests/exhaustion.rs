@@ -120,6 +120,24 @@ fn nothing_is_refused_because_others_have_grown_memory() {
     controller.check();
 }
 
+/// A block, pages of others, and as much more memory as the next block and a pointer for each of those pages need.
+#[test]
+fn nothing_is_refused_because_others_have_grown_memory_by_far() {
+    for foreign in [1, 100, 1024, 16_384, 60_000] {
+        let mut controller = Controller::new();
+        controller.alloc(100);
+        controller.grow_foreign(foreign);
+        let pages = controller.pages();
+        // Two pages for the block, one for metadata, and twice four bytes a page for the next root.
+        let most = 3 + (2 * 4 * foreign).div_ceil(PAGE);
+        controller.guest.limit_growth(most);
+        controller.alloc(100_000);
+        controller.check();
+        let taken = controller.pages() - pages;
+        assert!(taken <= most, "{taken} pages behind {foreign}");
+    }
+}
+
 #[test]
 fn pages_that_others_grow_in_between_stay_theirs() {
     for limit in [30, 100, 500] {
