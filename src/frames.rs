@@ -1,6 +1,6 @@
 //! Frames: what each part of linear memory is. From the map of single frames to runs of free ones, and to new pages.
 //!
-//! A *frame* is 1 KiB, 64 to a page. This layer knows the slabs only as numbers that the map keeps for them.
+//! A *frame* is 1 KiB, 64 to a page. Of slabs this layer knows what the map keeps for each of their frames.
 
 pub(crate) mod bins;
 mod bitmap;

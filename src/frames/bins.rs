@@ -1,4 +1,4 @@
-//! The lists of free runs, by length: one for each length up to 64 frames, then eight for each doubling.
+//! The lists of free runs, by length: one for each length below 64 frames, then eight for each doubling.
 //!
 //! A list is a *bin*; a bitmap says which have a run, as in TLSF ([Masmano et al., 2004][tlsf]).
 //!
@@ -9,7 +9,7 @@ use crate::sizes::geometry::{GEOMETRY, MAX_FRAMES};
 /// log2 of how many bins there are for each doubling.
 const STEPS_SHIFT: u32 = 3;
 
-/// log2 of the longest run whose bin has runs of one length only.
+/// log2 of the length in frames below which a bin has runs of one length only.
 const EXACT_SHIFT: u32 = GEOMETRY.exact_shift;
 
 /// How many bins there are. None has number 0.
@@ -36,7 +36,7 @@ mod tests {
         for frames in 1..=exact {
             assert_eq!(bin_of(frames), frames);
         }
-        // The longest of the exact ones is the first of the next doubling's, too.
+        // From there on several lengths share a bin.
         assert_eq!(bin_of(exact + exact / 8), exact + 1);
         for frames in exact..1 << 16 {
             let (bin, next) = (bin_of(frames), bin_of(frames + 1));

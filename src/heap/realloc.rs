@@ -93,7 +93,8 @@ impl<M: LinearMemory> Heap<M> {
             }
             self.runs.want(to - from);
             if !self.runs.is_last((ptr >> FRAME_SHIFT) + from) || !self.grow(true) {
-                return self.move_block(ptr, old_len, new_len, align);
+                let new = self.alloc_uncommon(new_len, align)?;
+                return Some(self.move_to(new, ptr, old_len, new_len));
             }
         }
     }
@@ -152,7 +153,7 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     fn move_to(&mut self, new: NonZeroU32, ptr: u32, old_len: u32, new_len: u32) -> NonZeroU32 {
         self.copy(ptr, new.get(), old_len.min(new_len));
-        self.free_uncommon(ptr, old_len);
+        self.free(ptr, old_len);
         new
     }
 

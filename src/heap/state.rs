@@ -130,12 +130,6 @@ impl<M: LinearMemory> Heap<M> {
         self.free_in_slab(ptr, len) || self.free_long(ptr, len)
     }
 
-    /// The same, for callers to whom size matters more than time.
-    #[inline(never)]
-    pub(super) fn free_uncommon(&mut self, ptr: u32, len: u32) -> bool {
-        self.free(ptr, len)
-    }
-
     /// Overwrites bytes of a block that is freed, or of which they are no longer a part, if that is asked for.
     #[inline(always)]
     pub(super) fn erase(&self, ptr: u32, len: u32) {
@@ -157,13 +151,10 @@ impl<M: LinearMemory> Heap<M> {
     }
 
     /// Grows memory, for a run in place or for a new one. False if there is no more. This is no change until memory has grown: a host
-    /// may trap there. If it refuses, less metadata may do.
+    /// may trap there. If it refuses, less metadata may do. Not in a poisoned heap.
     #[inline(never)]
     pub(super) fn grow(&mut self, in_place: bool) -> bool {
         for ahead in [true, false] {
-            if self.is_changing {
-                return false;
-            }
             if let Some(plan) = self.runs.plan(ahead, in_place)
                 && let Some(page) = self.runs.memory.grow(plan.pages)
             {

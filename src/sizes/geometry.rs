@@ -18,7 +18,7 @@ pub(crate) struct Geometry {
     pub(crate) max_slots: u32,
     /// The most frames that a slab has.
     pub(crate) max_slab_frames: u32,
-    /// log2 of the longest run whose length has a list of its own, in frames.
+    /// log2 of the length in frames below which free runs of each length have a list of their own.
     pub(crate) exact_shift: u32,
 }
 
