@@ -5,28 +5,20 @@
 //! then the pages are taken in as planned.
 //!
 //! Metadata is put in front of what is free: into a hole, else to the beginning of the free end, which lies in front of the new pages.
-//! So what is free stays in one piece.
+//! So what is free stays in one piece. A run that is to grow in place has no room in front of what is free: where no hole will do, it moves,
+//! and leaves one.
 
 use crate::frames::entry::{Kind, Tag};
-use crate::frames::map::{LEAF_FRAMES, PAGES_PER_ROOT_FRAME};
+use crate::frames::map::{LEAF, PAGES_PER_ROOT_FRAME};
 use crate::frames::runs::{LOOK, Runs};
 use crate::hooks::{CHECKED, fill};
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
-use crate::sizes::geometry::{FRAME_SHIFT, FRAMES_PER_PAGE, MAX_FRAMES};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, MAX_FRAMES};
 use crate::slabs::shape::GUARD_FRAMES;
 
-/// How many leaves are made ahead at least. Beyond that they are as many as there are pages: what the heap has of them doubles each
-/// time, and so metadata is seldom made, and lies together.
+/// How many leaves are made ahead at least, if nothing is against it. Beyond that they are as many as there are pages: what the heap has
+/// of them doubles each time, and so metadata is seldom made, and lies together.
 const MIN_LEAVES_AHEAD: u32 = 6;
-
-/// Where the metadata of new pages is put.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Hole,
-    Front,
-    /// Where it is not right behind a run that is to grow in place.
-    Back,
-}
 
 /// What growing memory by some pages needs.
 #[derive(Clone, Copy)]
@@ -37,53 +29,48 @@ pub(crate) struct Plan {
     /// How many leaves are missing, and how many frames the next root has, or 0 if the present one has room.
     leaves: u32,
     root_frames: u32,
-    place: Place,
-}
-
-impl Plan {
-    /// How many frames the metadata takes.
-    fn frames(&self) -> u32 {
-        match self.leaves * LEAF_FRAMES + self.root_frames {
-            0 => 0,
-            frames => GUARD_FRAMES + frames,
-        }
-    }
+    /// How many frames that takes, with a guard, or 0.
+    metadata: u32,
+    /// Whether a hole has room for it. Else it goes in front of what is free.
+    fits_hole: bool,
 }
 
 impl<M: LinearMemory> Runs<M> {
-    /// What as many pages from this one on need, with leaves made ahead or not.
-    #[inline(never)]
-    fn plan_for(&self, page: u32, pages: u32, ahead: bool, in_place: bool) -> Plan {
+    /// How many leaves are best made ahead.
+    pub(crate) fn leaves_ahead(&self) -> u32 {
+        self.held.max(MIN_LEAVES_AHEAD)
+    }
+
+    /// What as many pages from this one on need, with so many leaves made ahead if any are missing.
+    fn plan_for(&self, page: u32, pages: u32, ahead: u32) -> Plan {
         let missing = pages.saturating_sub(self.map.spares());
         // No more than the limit leaves.
         let most = (self.limit - self.held).saturating_sub(pages);
-        let ahead = if ahead && missing > 0 {
-            self.held.max(MIN_LEAVES_AHEAD).min(most)
-        } else {
-            0
+        let leaves = match missing {
+            0 => 0,
+            _ => missing + ahead.min(most),
         };
-        let root = self.map.root_for(page, pages);
-        let mut plan = Plan {
+        // Twice as many as needed, so that it seldom moves.
+        let root_frames = self.map.root_for(page, pages).map_or(0, |pages| {
+            (2 * pages).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
+        });
+        let frames = root_frames + (leaves * LEAF).div_ceil(FRAME);
+        let metadata = if frames > 0 { GUARD_FRAMES + frames } else { 0 };
+        Plan {
             pages,
             page,
-            leaves: missing + ahead,
-            // Twice as many as needed, so that it seldom moves.
-            root_frames: root.map_or(0, |pages| {
-                (2 * pages).min(MAX_PAGES).div_ceil(PAGES_PER_ROOT_FRAME)
-            }),
-            place: if in_place { Place::Back } else { Place::Front },
-        };
-        let frames = plan.frames();
-        // In checked mode a hole may have been written to, which is to be found.
-        if frames > 0 && !CHECKED && self.find(frames, 1, LOOK).is_some() {
-            plan.place = Place::Hole;
+            leaves,
+            root_frames,
+            metadata,
+            // In checked mode a hole may have been written to, which is to be found.
+            fits_hole: metadata == 0 || !CHECKED && self.find(metadata, 1, LOOK).is_some(),
         }
-        plan
     }
 
-    /// How memory must grow so that what was wanted last fits, if there may be as many pages: with leaves made ahead or not, and for a
-    /// run that is to grow in place or not.
-    pub(crate) fn plan(&self, ahead: bool, in_place: bool) -> Option<Plan> {
+    /// How memory must grow so that what was wanted last fits, if there may be as many pages, with so many leaves made ahead. For a
+    /// run that is to grow in place, only if the metadata does not come to lie right behind it.
+    #[inline(never)]
+    pub(crate) fn plan(&self, ahead: u32, in_place: bool) -> Option<Plan> {
         let size = self.memory.size();
         let joins = self.end + self.end_frames == size * FRAMES_PER_PAGE;
         let free = if joins { self.end_frames } else { 0 };
@@ -92,12 +79,11 @@ impl<M: LinearMemory> Runs<M> {
         let mut pages = missing.div_ceil(FRAMES_PER_PAGE);
         // More pages need more metadata, which may need more pages.
         while pages <= may {
-            let plan = self.plan_for(size, pages, ahead, in_place);
-            let metadata = if plan.place == Place::Hole {
-                0
-            } else {
-                plan.frames()
-            };
+            let plan = self.plan_for(size, pages, ahead);
+            if in_place && !plan.fits_hole {
+                return None;
+            }
+            let metadata = if plan.fits_hole { 0 } else { plan.metadata };
             // The last frame of the address space is nobody's.
             let nobodys = u32::from(size + pages == MAX_PAGES);
             let needed = (missing + metadata + nobodys).div_ceil(FRAMES_PER_PAGE);
@@ -119,20 +105,20 @@ impl<M: LinearMemory> Runs<M> {
     #[inline(never)]
     pub(crate) fn adopt(&mut self, page: u32, mut plan: Plan) {
         if page != plan.page {
-            plan = self.plan_for(page, plan.pages, false, false);
+            plan = self.plan_for(page, plan.pages, 0);
         }
         let (first, pages_end) = (page * FRAMES_PER_PAGE, page + plan.pages);
         // The last frame of the address space is nobody's.
         let frames_end = (pages_end * FRAMES_PER_PAGE).min(MAX_FRAMES - 1);
         let joins = self.end + self.end_frames == first;
-        let start = if joins { self.end } else { first };
-        let metadata = plan.frames();
-        if plan.place != Place::Hole && frames_end - start < metadata {
+        let mut end = if joins { self.end } else { first };
+        let metadata = plan.metadata;
+        if !plan.fits_hole && frames_end - end < metadata {
             return;
         }
         let bytes = u64::from(plan.pages) << PAGE_SHIFT;
         fill(&self.memory, first << FRAME_SHIFT, bytes);
-        let hole = if plan.place == Place::Hole {
+        let hole = if plan.fits_hole && metadata > 0 {
             self.take_from_bins(metadata, 1, LOOK)
         } else {
             None
@@ -140,34 +126,30 @@ impl<M: LinearMemory> Runs<M> {
         if !joins && self.end_frames > 0 {
             self.insert(self.end, self.end_frames);
         }
-        let (mut end, mut frames) = (start, frames_end - start);
         let guard = match hole {
             Some(head) => head.get(),
             None => {
-                frames -= metadata;
-                if plan.place == Place::Back {
-                    end + frames
-                } else {
-                    end += metadata;
-                    start
-                }
+                end += metadata;
+                end - metadata
             }
         };
-        let mut frame = guard + GUARD_FRAMES;
-        if plan.root_frames > 0 {
-            let capacity = plan.root_frames * PAGES_PER_ROOT_FRAME;
-            // SAFETY: the frames are new, or of the free end or a hole, and there are as many as the plan needs.
-            unsafe { self.map.move_root(self.address(frame), capacity) };
-            frame += plan.root_frames;
-        }
-        for _ in 0..plan.leaves {
-            // SAFETY: the same.
-            unsafe { self.map.add_spare(self.address(frame)) };
-            frame += LEAF_FRAMES;
-        }
-        for page in page..pages_end {
-            // SAFETY: the plan has made room for them.
-            unsafe { self.map.add_page(page) };
+        // What was never used is zero.
+        let dirty = if CHECKED {
+            metadata
+        } else {
+            self.touched.saturating_sub(guard).min(metadata)
+        };
+        let root = self.address(guard + GUARD_FRAMES);
+        let leaves = self.address(guard + GUARD_FRAMES + plan.root_frames);
+        // SAFETY: the frames are new, or of the free end or a hole, and there are as many as the plan needs for the root and the leaves.
+        unsafe {
+            self.address(guard)
+                .write_bytes(0, (dirty << FRAME_SHIFT) as usize);
+            if plan.root_frames > 0 {
+                self.map
+                    .move_root(root, plan.root_frames * PAGES_PER_ROOT_FRAME);
+            }
+            self.map.add_pages(page, plan.pages, leaves, plan.leaves);
         }
         if frames_end == MAX_FRAMES - 1 {
             self.map.entry_mut(frames_end).tag = Tag::new(Kind::Foreign, 1);
@@ -178,7 +160,7 @@ impl<M: LinearMemory> Runs<M> {
             self.touched = self.touched.max(guard + metadata);
         }
         self.end = end;
-        self.end_frames = frames;
+        self.end_frames = frames_end - end;
         self.touched = self.touched.max(end);
         self.held += plan.pages;
     }

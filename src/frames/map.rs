@@ -17,8 +17,8 @@ use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// How many frames a leaf takes.
-pub(crate) const LEAF_FRAMES: u32 = (FRAMES_PER_PAGE * size_of::<Entry>() as u32).div_ceil(FRAME);
+/// Bytes of a leaf.
+pub(crate) const LEAF: u32 = FRAMES_PER_PAGE * size_of::<Entry>() as u32;
 
 /// How many pages a root of one frame covers.
 pub(crate) const PAGES_PER_ROOT_FRAME: u32 = FRAME / size_of::<Leaf>() as u32;
@@ -31,7 +31,7 @@ type Leaf = *mut Entry;
 /// Invariants:
 /// - **M1**: `root` points to room for `capacity` leaves, of which the first `pages`, at most `capacity`, are initialized.
 ///   Each is null, or points to the initialized entries of a page of the heap's. Behind these, all are null.
-/// - **M2**: `spare` is null, or points to room for a leaf, at the beginning of which is a pointer like it. There are `spares`.
+/// - **M2**: `spare` points to zeroed room for `spares` leaves.
 /// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
 pub(crate) struct Map {
     root: *mut Leaf,
@@ -40,7 +40,7 @@ pub(crate) struct Map {
     /// How many pages are covered.
     pages: u32,
     capacity: u32,
-    spare: *mut u8,
+    spare: Leaf,
     spares: u32,
 }
 
@@ -158,20 +158,17 @@ impl Map {
         }
     }
 
-    /// Moves the root to a place for `capacity` leaves, which is zeroed. The old place stays metadata: with each one twice as long as
+    /// Moves the root to a place for `capacity` leaves, which is zero. The old place stays metadata: with each one twice as long as
     /// needed, all of them take no more than the last.
     ///
     /// # Safety
     ///
-    /// `root` is aligned and points to room for as many leaves, at least as many as there are pages, as M3 asks for.
+    /// `root` is aligned and points to zeroed room for as many leaves, at least as many as there are pages, as M3 asks for.
     pub(crate) unsafe fn move_root(&mut self, root: *mut u8, capacity: u32) {
         let root: *mut Leaf = root.cast();
-        // SAFETY: the caller's promise, and M1 for what is copied. Where all bytes are zero there are null pointers.
-        unsafe {
-            root.write_bytes(0, capacity as usize);
-            if self.pages > 0 {
-                root.copy_from_nonoverlapping(self.root, self.pages as usize);
-            }
+        if self.pages > 0 {
+            // SAFETY: the caller's promise, and M1 for what is copied. Where all bytes are zero there are null pointers.
+            unsafe { root.copy_from_nonoverlapping(self.root, self.pages as usize) };
         }
         // A pointer that is looked up after a call was stopped here finds one whole root or the other.
         compiler_fence(Ordering::SeqCst);
@@ -179,42 +176,36 @@ impl Map {
         self.capacity = capacity;
     }
 
-    /// Takes in room for one more leaf.
+    /// Gives as many pages of the heap's leaves of interior entries: first spare ones, then those at `leaves`, of which the others become
+    /// spare. All pages before them that had none are others'.
     ///
     /// # Safety
     ///
-    /// `leaf` is aligned and points to [`LEAF_FRAMES`] frames, as M3 asks for.
-    pub(crate) unsafe fn add_spare(&mut self, leaf: *mut u8) {
-        // SAFETY: the caller's promise: it is longer than a pointer.
-        unsafe { leaf.cast::<*mut u8>().write(self.spare) };
-        self.spare = leaf;
-        self.spares += 1;
-    }
-
-    /// Gives a page of the heap's a leaf of interior entries. All before it that had none are others'.
-    ///
-    /// # Safety
-    ///
-    /// There is a spare leaf, and the root has room for this page, which is at or behind the end of the map.
-    pub(crate) unsafe fn add_page(&mut self, page: u32) {
+    /// The pages lie behind those that are covered, and the root has room for them. `leaves` is aligned and points to zeroed room
+    /// for as many leaves, as M3 asks for. With the spare ones there are enough; if `count` is not 0, the spare ones are not enough.
+    #[inline(never)]
+    pub(crate) unsafe fn add_pages(&mut self, page: u32, pages: u32, leaves: *mut u8, count: u32) {
         if self.pages == 0 {
             self.first = page;
         }
         let index = page - self.first;
-        debug_assert!(self.spares > 0 && index < self.capacity && index >= self.pages);
-        let leaf = self.spare;
-        // SAFETY: the caller's promises. M2 for the spare leaf, which becomes the page's. Behind the pages that are covered, the
-        // root is zero up to its capacity: a null pointer for each page of others.
-        unsafe {
-            self.spare = leaf.cast::<*mut u8>().read();
-            let leaf: Leaf = leaf.cast();
-            // All bytes of an interior frame's entry are zero.
-            leaf.write_bytes(0, FRAMES_PER_PAGE as usize);
-            self.root.add(index as usize).write(leaf);
+        debug_assert!(index >= self.pages && index + pages <= self.capacity);
+        debug_assert!(pages <= self.spares + count && (count == 0 || self.spares <= pages));
+        for index in index..index + pages {
+            if self.spares == 0 {
+                self.spare = leaves.cast();
+                self.spares = count;
+            }
+            // SAFETY: the caller's promises, and M2. Behind the pages that are covered, the root is zero up to its capacity: a null
+            // pointer for each page of others.
+            unsafe {
+                self.root.add(index as usize).write(self.spare);
+                self.spare = self.spare.add(FRAMES_PER_PAGE as usize);
+            }
+            self.spares -= 1;
         }
-        self.spares -= 1;
-        // A pointer that is looked up after a call was stopped here finds nothing, or a whole leaf.
+        // A pointer that is looked up after a call was stopped here finds nothing.
         compiler_fence(Ordering::SeqCst);
-        self.pages = index + 1;
+        self.pages = index + pages;
     }
 }

@@ -154,14 +154,18 @@ impl<M: LinearMemory> Heap<M> {
     /// may trap there. If it refuses, less metadata may do. Not in a poisoned heap.
     #[inline(never)]
     pub(super) fn grow(&mut self, in_place: bool) -> bool {
-        for ahead in [true, false] {
+        let mut ahead = self.runs.leaves_ahead();
+        loop {
             if let Some(plan) = self.runs.plan(ahead, in_place)
                 && let Some(page) = self.runs.memory.grow(plan.pages)
             {
                 self.change(|heap| heap.runs.adopt(page, plan));
                 return true;
             }
+            if ahead == 0 {
+                return false;
+            }
+            ahead /= 2;
         }
-        false
     }
 }

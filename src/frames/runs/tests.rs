@@ -5,8 +5,9 @@ extern crate std;
 
 use super::*;
 use crate::ReservedMemory;
-use crate::frames::map::LEAF_FRAMES;
+use crate::frames::map::LEAF;
 use crate::memory::MAX_PAGES;
+use crate::slabs::shape::GUARD_FRAMES;
 use std::vec::Vec;
 
 type Heap = Runs<ReservedMemory>;
@@ -27,7 +28,7 @@ struct Heads {
 /// Grows memory so that this many frames are free in one piece.
 fn grow(runs: &mut Heap, frames: u32) -> bool {
     runs.want(frames);
-    let Some(plan) = runs.plan(true, false) else {
+    let Some(plan) = runs.plan(runs.leaves_ahead(), false) else {
         return false;
     };
     let Some(page) = runs.memory.grow(plan.pages) else {
@@ -290,25 +291,35 @@ fn memory_grows_by_no_more_than_what_is_missing() {
 }
 
 #[test]
+#[cfg_attr(feature = "checked", ignore = "a hole may have been written to")]
 fn metadata_does_not_lie_behind_a_run_that_grows_in_place() {
-    let mut runs = Runs::new(ReservedMemory::new(256), 256);
-    assert!(grow(&mut runs, 1));
-    let all = runs.end_frames;
-    take(&mut runs, all);
-    let end = runs.end;
-    assert!(runs.is_last(end));
-    runs.want(100 * FRAMES_PER_PAGE);
-    let plan = runs.plan(true, true).expect("there is room");
-    let page = runs.memory.grow(plan.pages).expect("there is memory");
-    runs.adopt(page, plan);
-    assert!(runs.is_end(end) && runs.end_frames >= 100 * FRAMES_PER_PAGE);
-    assert_eq!(runs.check(), Ok(()));
+    // A hole that has room for so many leaves, and no more, or not even for these.
+    let leaves = 60;
+    let room = GUARD_FRAMES + (leaves * LEAF).div_ceil(FRAME);
+    for (hole, fits) in [(room - 1, false), (room, true)] {
+        let (mut runs, heads) = holes(&[hole]);
+        let end = runs.end;
+        let pages = runs.map.spares() + leaves;
+        assert!(runs.is_last(end));
+        runs.want(pages * FRAMES_PER_PAGE);
+        let ahead = runs.leaves_ahead();
+        assert!(runs.plan(ahead, true).is_none(), "they do not fit as well");
+        let plan = runs.plan(0, true);
+        assert_eq!(plan.is_some(), fits);
+        if let Some(plan) = plan {
+            let page = runs.memory.grow(plan.pages).expect("there is memory");
+            runs.adopt(page, plan);
+            assert!(runs.map.tag(heads[0]).is(Kind::Internal));
+            assert!(runs.is_end(end) && runs.end_frames == pages * FRAMES_PER_PAGE);
+        }
+        assert_eq!(runs.check(), Ok(()));
+    }
 }
 
 #[test]
 #[cfg_attr(feature = "checked", ignore = "a hole may have been written to")]
 fn metadata_is_put_into_a_hole() {
-    let (mut runs, heads) = holes(&[20 * LEAF_FRAMES]);
+    let (mut runs, heads) = holes(&[20 * LEAF.div_ceil(FRAME)]);
     let use_all = |runs: &mut Heap| {
         let all = runs.end_frames;
         take(runs, all);
@@ -341,7 +352,9 @@ fn pages_that_have_no_room_for_what_they_need_are_left_alone() {
     let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
     assert!(grow(&mut runs, 1));
     runs.want(FRAMES_PER_PAGE);
-    let plan = runs.plan(true, false).expect("there is room");
+    let plan = runs
+        .plan(runs.leaves_ahead(), false)
+        .expect("there is room");
     // Others grow memory right before this heap does, by more than the map has room for.
     runs.memory.grow(60_000);
     let page = runs.memory.grow(1).expect("there is memory");
@@ -365,7 +378,7 @@ fn all_pages_are_taken_in_up_to_the_last() {
         }
         // Without leaves made ahead the rest may be had as well.
         runs.want(1);
-        let plan = runs.plan(false, false);
+        let plan = runs.plan(0, false);
         assert!(plan.is_none_or(|plan| plan.pages <= 20_000 - runs.held()));
         assert!(runs.held() > 19_000, "{} pages", runs.held());
     }
@@ -374,14 +387,14 @@ fn all_pages_are_taken_in_up_to_the_last() {
 /// A plan changes nothing: a growth that is refused takes no hole.
 #[test]
 fn a_plan_takes_no_hole() {
-    let (mut runs, heads) = holes(&[20 * LEAF_FRAMES]);
+    let (mut runs, heads) = holes(&[20 * LEAF.div_ceil(FRAME)]);
     while runs.map.spares() > 0 {
         assert!(grow(&mut runs, FRAMES_PER_PAGE));
         let all = runs.end_frames;
         take(&mut runs, all);
     }
     runs.want(1);
-    assert!(runs.plan(true, false).is_some());
+    assert!(runs.plan(runs.leaves_ahead(), false).is_some());
     assert!(runs.map.tag(heads[0]).is(Kind::Free));
     assert_eq!(runs.check(), Ok(()));
 }
