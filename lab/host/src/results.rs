@@ -90,7 +90,7 @@ impl Platform {
 /// One workload in all allocators.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Workload {
-    /// `group/case`; the groups are pair, batch, mix, guest, growth, trace and program.
+    /// `group/case`; the groups are pair, batch, mix, guest, growth, long, aligned, trace and program.
     pub name: String,
     /// Calls of the allocator in one run; 0 if unknown (programs).
     pub calls: u64,

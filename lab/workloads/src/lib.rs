@@ -1,7 +1,8 @@
 //! The workloads: what a benchmark does with an allocator. All inputs are made before the clock starts, from
-//! fixed seeds. [`all`] lists them; [`steps`] has the loops; [`trace`] is the format of recorded traces. [`soak`] is not
-//! one of them: it has no end.
+//! fixed seeds. [`all`] lists them; [`steps`] has the loops; `long` has the scripts of long and over-aligned blocks;
+//! [`trace`] is the format of recorded traces. [`soak`] is not one of them: it has no end.
 
+mod long;
 pub mod soak;
 pub mod steps;
 pub mod trace;
@@ -62,10 +63,7 @@ pub fn all() -> Vec<Workload> {
     for size in [16, 48, 256, 1500] {
         let in_order: Vec<u32> = (0..BATCH).collect();
         let mut shuffled = in_order.clone();
-        let mut random = Random(7);
-        for last in (1..BATCH).rev() {
-            shuffled.swap(last as usize, random.below(last + 1) as usize);
-        }
+        Random(7).shuffle(&mut shuffled);
         for (case, order) in [("in order", in_order), ("shuffled", shuffled)] {
             all.push(Workload {
                 name: format!("batch/{size} {case}"),
@@ -90,6 +88,7 @@ pub fn all() -> Vec<Workload> {
         calls: 20,
         peak: 1 << 20,
     });
+    all.extend(long::all());
     all.extend(traces::all().into_iter().map(|trace| Workload {
         peak: trace.peak,
         ..scripted(format!("trace/{}", trace.name), trace.slots, trace.steps)
@@ -196,6 +195,30 @@ impl Workload {
             Kind::Script { steps, .. } => {
                 steps::script(allocator, steps, table);
                 steps::clear(allocator, table);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Step, all};
+
+    #[test]
+    fn scripts_allocate_in_empty_slots_and_free_live_blocks() {
+        for workload in all() {
+            let Kind::Script { slots, steps } = workload.kind else {
+                continue;
+            };
+            let mut live = vec![false; slots];
+            for step in steps.into_iter().map(Step::from) {
+                let (slot, was_live, is_live) = match step {
+                    Step::Alloc { slot, .. } => (slot, false, true),
+                    Step::Realloc { slot, .. } => (slot, true, true),
+                    Step::Free { slot } => (slot, true, false),
+                };
+                let before = std::mem::replace(&mut live[slot as usize], is_live);
+                assert_eq!(before, was_live, "{}: {step:?}", workload.name);
             }
         }
     }

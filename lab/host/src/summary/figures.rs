@@ -167,6 +167,8 @@ pub fn describe(group: &str) -> &str {
         "mix" => "random mixes of calls",
         "guest" => "a small guest's objects",
         "growth" => "a vector that grows alone",
+        "long" => "long blocks",
+        "aligned" => "over-aligned blocks",
         "trace" => "traces of real programs",
         PROGRAM => "whole programs",
         other => other,
@@ -249,6 +251,14 @@ mod tests {
             calls(wasm).len() + programs(wasm).len(),
             wasm.workloads.len()
         );
+    }
+
+    #[test]
+    fn every_group_is_described() {
+        for workload in lab_workloads::all() {
+            let group = workload.name.split('/').next().unwrap();
+            assert_ne!(describe(group), group);
+        }
     }
 
     #[test]
