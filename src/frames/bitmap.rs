@@ -1,7 +1,6 @@
-//! A small fixed bitmap: a set of numbers below a bound, searched a word at a time. Knows nothing else.
+//! A small fixed bitmap: a set of numbers below a bound, searched in constant time. Knows nothing else.
 //!
-//! Plain words, and not the `bitvec` crate: every operation on its slices is an error under Miri's default
-//! rules for references (ferrilab/bitvec issue 193), which this crate's tests run under.
+//! Words of bits, and a word that says which of them are not 0.
 
 /// Numbers in a word.
 const WORD: usize = u64::BITS as usize;
@@ -11,44 +10,56 @@ pub(crate) const fn words(bound: usize) -> usize {
     bound.div_ceil(WORD)
 }
 
-/// A set of the numbers below `64 * WORDS`.
+/// A set of the numbers below `64 * WORDS`, at most 2,048.
 #[derive(Clone, Copy)]
-pub(crate) struct Bitmap<const WORDS: usize>([u64; WORDS]);
+pub(crate) struct Bitmap<const WORDS: usize> {
+    words: [u64; WORDS],
+    /// Bit `i` is set exactly if `words[i]` is not 0.
+    filled: u32,
+}
 
 impl<const WORDS: usize> Bitmap<WORDS> {
-    pub(crate) const EMPTY: Self = Self([0; WORDS]);
+    pub(crate) const EMPTY: Self = Self {
+        words: [0; WORDS],
+        filled: 0,
+    };
 
     #[inline]
     pub(crate) fn insert(&mut self, number: usize) {
-        if let Some(word) = self.0.get_mut(number / WORD) {
+        if let Some(word) = self.words.get_mut(number / WORD) {
             *word |= 1 << (number % WORD);
+            self.filled |= 1 << (number / WORD);
         }
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, number: usize) {
-        if let Some(word) = self.0.get_mut(number / WORD) {
+        if let Some(word) = self.words.get_mut(number / WORD) {
             *word &= !(1 << (number % WORD));
+            if *word == 0 {
+                self.filled &= !(1 << (number / WORD));
+            }
         }
     }
 
     pub(crate) fn contains(&self, number: usize) -> bool {
-        self.0[number / WORD] >> (number % WORD) & 1 != 0
+        self.words[number / WORD] >> (number % WORD) & 1 != 0
     }
 
     /// The smallest number of the set that is at least `start`, or 0 if there is none.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn first_from(&self, start: usize) -> usize {
-        let mut index = start / WORD;
-        let mut mask = !0 << (start % WORD);
-        while let Some(word) = self.0.get(index) {
-            if word & mask != 0 {
-                return index * WORD + (word & mask).trailing_zeros() as usize;
-            }
-            mask = !0;
-            index += 1;
+        let first = start / WORD;
+        let in_first = self.words.get(first).copied().unwrap_or(0) >> (start % WORD);
+        if in_first != 0 {
+            return start + in_first.trailing_zeros() as usize;
         }
-        0
+        let later = self.filled & (!1 << first);
+        let index = later.trailing_zeros() as usize;
+        match self.words.get(index) {
+            Some(word) => index * WORD + word.trailing_zeros() as usize,
+            None => 0,
+        }
     }
 }
 

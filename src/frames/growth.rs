@@ -119,7 +119,8 @@ impl<M: LinearMemory> Runs<M> {
         let bytes = u64::from(plan.pages) << PAGE_SHIFT;
         fill(&self.memory, first << FRAME_SHIFT, bytes);
         let hole = if plan.fits_hole && metadata > 0 {
-            self.take_from_bins(metadata, 1, LOOK)
+            self.find(metadata, 1, LOOK)
+                .map(|run| self.cut(run, metadata, 1))
         } else {
             None
         };
@@ -133,18 +134,10 @@ impl<M: LinearMemory> Runs<M> {
                 end - metadata
             }
         };
-        // What was never used is zero.
-        let dirty = if CHECKED {
-            metadata
-        } else {
-            self.touched.saturating_sub(guard).min(metadata)
-        };
         let root = self.address(guard + GUARD_FRAMES);
         let leaves = self.address(guard + GUARD_FRAMES + plan.root_frames);
         // SAFETY: the frames are new, or of the free end or a hole, and there are as many as the plan needs for the root and the leaves.
         unsafe {
-            self.address(guard)
-                .write_bytes(0, (dirty << FRAME_SHIFT) as usize);
             if plan.root_frames > 0 {
                 self.map
                     .move_root(root, plan.root_frames * PAGES_PER_ROOT_FRAME);
@@ -156,7 +149,7 @@ impl<M: LinearMemory> Runs<M> {
         }
         if metadata > 0 {
             // The first frame of the heap is a guard, and may be frame 0.
-            self.map.entry_mut(guard).tag = Tag::new(Kind::Internal, metadata);
+            self.set_internal(guard, metadata);
             self.touched = self.touched.max(guard + metadata);
         }
         self.end = end;

@@ -31,7 +31,7 @@ type Leaf = *mut Entry;
 /// Invariants:
 /// - **M1**: `root` points to room for `capacity` leaves, of which the first `pages`, at most `capacity`, are initialized.
 ///   Each is null, or points to the initialized entries of a page of the heap's. Behind these, all are null.
-/// - **M2**: `spare` points to zeroed room for `spares` leaves.
+/// - **M2**: `spare` points to room for `spares` leaves.
 /// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
 pub(crate) struct Map {
     root: *mut Leaf,
@@ -158,17 +158,20 @@ impl Map {
         }
     }
 
-    /// Moves the root to a place for `capacity` leaves, which is zero. The old place stays metadata: with each one twice as long as
+    /// Moves the root to a place for `capacity` leaves, which is zeroed. The old place stays metadata: with each one twice as long as
     /// needed, all of them take no more than the last.
     ///
     /// # Safety
     ///
-    /// `root` is aligned and points to zeroed room for as many leaves, at least as many as there are pages, as M3 asks for.
+    /// `root` is aligned and points to room for as many leaves, at least as many as there are pages, as M3 asks for.
     pub(crate) unsafe fn move_root(&mut self, root: *mut u8, capacity: u32) {
         let root: *mut Leaf = root.cast();
-        if self.pages > 0 {
-            // SAFETY: the caller's promise, and M1 for what is copied. Where all bytes are zero there are null pointers.
-            unsafe { root.copy_from_nonoverlapping(self.root, self.pages as usize) };
+        // SAFETY: the caller's promise, and M1 for what is copied. Where all bytes are zero there are null pointers.
+        unsafe {
+            root.write_bytes(0, capacity as usize);
+            if self.pages > 0 {
+                root.copy_from_nonoverlapping(self.root, self.pages as usize);
+            }
         }
         // A pointer that is looked up after a call was stopped here finds one whole root or the other.
         compiler_fence(Ordering::SeqCst);
@@ -181,7 +184,7 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// The pages lie behind those that are covered, and the root has room for them. `leaves` is aligned and points to zeroed room
+    /// The pages lie behind those that are covered, and the root has room for them. `leaves` is aligned and points to room
     /// for as many leaves, as M3 asks for. With the spare ones there are enough; if `count` is not 0, the spare ones are not enough.
     #[inline(never)]
     pub(crate) unsafe fn add_pages(&mut self, page: u32, pages: u32, leaves: *mut u8, count: u32) {
@@ -199,6 +202,8 @@ impl Map {
             // SAFETY: the caller's promises, and M2. Behind the pages that are covered, the root is zero up to its capacity: a null
             // pointer for each page of others.
             unsafe {
+                // All bytes of an interior frame's entry are zero.
+                self.spare.write_bytes(0, FRAMES_PER_PAGE as usize);
                 self.root.add(index as usize).write(self.spare);
                 self.spare = self.spare.add(FRAMES_PER_PAGE as usize);
             }

@@ -145,6 +145,7 @@ impl<M> Runs<M> {
     }
 
     /// A free run in a bin in which as many frames fit, the first at a multiple of `align`. Looks at so many runs of each bin.
+    #[inline(never)]
     pub(super) fn find(&self, frames: u32, align: u32, look: u32) -> Option<Head> {
         let mut bin = bin_of(frames) as usize;
         loop {
@@ -168,50 +169,46 @@ impl<M> Runs<M> {
         }
     }
 
-    /// Takes an internal run of this many frames out of a bin, at a multiple of `align` frames.
-    #[inline(never)]
-    pub(super) fn take_from_bins(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
-        let run = self.find(frames, align, look)?.get();
-        let length = self.unlink(run);
-        Some(self.cut(run, length, frames, align))
-    }
-
-    /// Makes an internal run of some of the `length` interior frames at `run`, at a multiple of `align` frames. The others are free.
-    fn cut(&mut self, run: Frame, length: u32, frames: u32, align: u32) -> Head {
-        let front = frames_before(run, align);
-        let head = run + front;
-        if front > 0 {
-            self.insert(run, front);
-        }
-        let left = length - front - frames;
-        if left > 0 {
-            self.insert(head + frames, left);
-        }
-        self.set_internal(head, frames)
-    }
-
-    /// Takes an internal run of this many frames, at a multiple of `align` frames, if one is free.
+    /// Takes a run of this many frames, at a multiple of `align` frames, if one is free: after a look at so many runs of each bin, or
+    /// after a look at none, first from the free end. Its frames are interior ones: its tag is left to the caller.
     #[inline(never)]
     pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
-        if look == 0 {
-            let head = self.take_from_end(frames, align);
-            return head.or_else(|| self.take_from_bins(frames, align, LOOK));
+        if look > 0
+            && let Some(run) = self.find(frames, align, look)
+        {
+            return Some(self.cut(run, frames, align));
         }
-        let head = self.take_from_bins(frames, align, look);
-        head.or_else(|| self.take_from_end(frames, align))
-    }
-
-    /// The same from the free end.
-    #[inline(never)]
-    fn take_from_end(&mut self, frames: u32, align: u32) -> Option<Head> {
-        let run = self.end;
-        let length = frames_before(run, align) + frames;
-        if self.end_frames < length {
-            self.wanted = frames + align - 1;
+        let front = frames_before(self.end, align);
+        if front + frames <= self.end_frames {
+            let run = self.end;
+            self.move_end(front + frames);
+            if front > 0 {
+                self.insert(run, front);
+            }
+            return Head::new(run + front);
+        }
+        self.wanted = frames + align - 1;
+        if look > 0 {
             return None;
         }
-        self.move_end(length);
-        Some(self.cut(run, length, frames, align))
+        let run = self.find(frames, align, LOOK)?;
+        Some(self.cut(run, frames, align))
+    }
+
+    /// Takes some of the frames of a free run out of its bin, at a multiple of `align` frames. The others are free.
+    #[inline(never)]
+    pub(super) fn cut(&mut self, run: Head, frames: u32, align: u32) -> Head {
+        let length = self.unlink(run.get());
+        let front = frames_before(run.get(), align);
+        if front > 0 {
+            self.insert(run.get(), front);
+        }
+        let head = run.saturating_add(front);
+        let left = length - front - frames;
+        if left > 0 {
+            self.insert(head.get() + frames, left);
+        }
+        head
     }
 
     /// Takes frames from the free end.
@@ -222,17 +219,18 @@ impl<M> Runs<M> {
     }
 
     /// Makes frames that are not free an internal run.
-    #[inline(never)]
-    pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) -> Head {
+    pub(crate) fn set_internal(&mut self, head: Frame, frames: u32) {
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
-        // SAFETY: callers name frames that were free. By R1 frame 0 is not.
-        unsafe { Head::new_unchecked(head) }
     }
 
     /// Frees a run, joining it with its free neighbours.
     #[inline(never)]
-    pub(crate) fn release(&mut self, mut head: Frame, mut frames: u32) {
-        self.map.entry_mut(head).tag.become_free(Kind::Interior, 0);
+    pub(crate) fn release(&mut self, mut head: Frame, mut frames: u32, was_block: bool) {
+        let tag = &mut self.map.entry_mut(head).tag;
+        if was_block {
+            tag.mark_freed();
+        }
+        tag.become_free(Kind::Interior, 0);
         let after = head + frames;
         let before = self.map.tag(head - 1);
         if before.is(Kind::Free) || before.is(Kind::FreeTail) {
@@ -255,7 +253,7 @@ impl<M> Runs<M> {
     #[inline(never)]
     pub(crate) fn resize(&mut self, head: Frame, from: u32, to: u32) -> bool {
         if to < from {
-            self.release(head + to, from - to);
+            self.release(head + to, from - to, false);
         } else if to > from {
             let (next, more) = (head + from, to - from);
             if next == self.end {

@@ -84,7 +84,6 @@ impl<M: LinearMemory> Heap<M> {
 
     /// Gives back the run of a block that was freed. Within a change.
     pub(crate) fn release_run(&mut self, head: Frame, frames: u32) {
-        self.runs.map.entry_mut(head).tag.mark_freed();
-        self.runs.release(head, frames);
+        self.runs.release(head, frames, true);
     }
 }

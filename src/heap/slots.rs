@@ -190,6 +190,7 @@ impl<M: LinearMemory> Heap<M> {
             let frames = shape::frames(class, wanted);
             if let Some(head) = self.runs.take(frames, 1, LOOK) {
                 let head = head.get();
+                self.runs.set_internal(head, frames);
                 if is_guests || self.is_untouched(head, frames) {
                     break (head, frames);
                 }
@@ -206,7 +207,7 @@ impl<M: LinearMemory> Heap<M> {
             let slab = self.take_descriptor();
             if slab.is_none() {
                 // Nobody has written to it.
-                self.runs.release(head, frames);
+                self.runs.release(head, frames, false);
             }
             slab?
         } else {
@@ -246,7 +247,7 @@ impl<M: LinearMemory> Heap<M> {
             let bytes = u64::from(frames) << FRAME_SHIFT;
             fill(&self.runs.memory, head << FRAME_SHIFT, bytes);
         }
-        self.runs.release(head, frames);
+        self.runs.release(head, frames, false);
     }
 
     #[inline(never)]

@@ -39,7 +39,13 @@ fn grow(runs: &mut Heap, frames: u32) -> bool {
 }
 
 fn take(runs: &mut Heap, frames: u32) -> Frame {
-    runs.take(frames, 1, LOOK).expect("there is room").get()
+    take_at(runs, frames, 1, LOOK).expect("there is room")
+}
+
+fn take_at(runs: &mut Heap, frames: u32, align: u32, look: u32) -> Option<Frame> {
+    let head = runs.take(frames, align, look)?.get();
+    runs.set_internal(head, frames);
+    Some(head)
 }
 
 fn runs() -> (Heap, Heads) {
@@ -49,10 +55,10 @@ fn runs() -> (Heap, Heads) {
         [LIVE, 2, 1, 1, 1, 4, 1, 4, 1].map(|frames| take(&mut runs, frames));
     runs.map.entry_mut(live).tag = Tag::new(Kind::Live, LIVE);
     runs.map.entry_mut(live).set_len(LIVE * FRAME - SLACK);
-    runs.release(free, 2);
-    runs.release(short, 1);
-    runs.release(twin, 4);
-    runs.release(other, 4);
+    runs.release(free, 2, false);
+    runs.release(short, 1, false);
+    runs.release(twin, 4, false);
+    runs.release(other, 4, false);
     // A page of another party's, and one more behind it.
     runs.memory.grow(1);
     assert!(grow(&mut runs, FRAMES_PER_PAGE));
@@ -185,7 +191,7 @@ fn no_run_has_the_last_frame_of_the_address_space() {
     let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
     runs.memory.grow(MAX_PAGES - 16);
     while grow(&mut runs, 1) {
-        while runs.take(1, 1, LOOK).is_some() {}
+        while take_at(&mut runs, 1, 1, LOOK).is_some() {}
         assert_eq!(runs.check(), Ok(()));
     }
     assert_eq!(runs.map.tag(MAX_FRAMES - 1), Tag::new(Kind::Foreign, 1));
@@ -210,10 +216,10 @@ fn the_shortest_run_that_is_long_enough_is_taken_and_the_end_last() {
 fn a_run_at_the_end_is_taken_first_if_none_is_to_be_looked_at() {
     let (mut runs, heads) = runs();
     let end = runs.end;
-    assert_eq!(runs.take(2, 1, 0).map(Head::get), Some(end));
+    assert_eq!(take_at(&mut runs, 2, 1, 0), Some(end));
     let rest = runs.end_frames;
-    assert_eq!(runs.take(rest, 1, 0).map(Head::get), Some(end + 2));
-    assert_eq!(runs.take(2, 1, 0).map(Head::get), Some(heads.free));
+    assert_eq!(take_at(&mut runs, rest, 1, 0), Some(end + 2));
+    assert_eq!(take_at(&mut runs, 2, 1, 0), Some(heads.free));
     assert_eq!(runs.check(), Ok(()));
 }
 
@@ -236,7 +242,7 @@ fn holes(lengths: &[u32]) -> (Heap, Vec<Frame>) {
         take(&mut runs, end);
     }
     for (&head, &frames) in heads.iter().zip(lengths) {
-        runs.release(head, frames);
+        runs.release(head, frames, false);
     }
     (runs, heads)
 }
@@ -248,8 +254,8 @@ fn a_run_that_is_hidden_in_its_bin_is_found_if_asked_for() {
     lengths[0] = 101;
     assert_eq!(bin_of(100), bin_of(101));
     let (mut runs, heads) = holes(&lengths);
-    assert_eq!(runs.take(101, 1, LOOK), None);
-    let hidden = runs.take(101, 1, u32::MAX).map(Head::get);
+    assert_eq!(take_at(&mut runs, 101, 1, LOOK), None);
+    let hidden = take_at(&mut runs, 101, 1, u32::MAX);
     assert_eq!(hidden, Some(heads[0]));
     assert_eq!(runs.check(), Ok(()));
 }
@@ -261,18 +267,18 @@ fn a_hole_of_the_right_length_and_place_is_found_at_every_alignment() {
         let mut heads = Vec::new();
         for _ in 0..5 {
             let head = loop {
-                match runs.take(4, align, LOOK) {
-                    Some(head) => break head.get(),
+                match take_at(&mut runs, 4, align, LOOK) {
+                    Some(head) => break head,
                     None => assert!(grow(&mut runs, 4 + align - 1)),
                 }
             };
             assert!(head.is_multiple_of(align));
             heads.push(head);
         }
-        while runs.take(1, 1, LOOK).is_some() {}
+        while take_at(&mut runs, 1, 1, LOOK).is_some() {}
         for &head in &heads {
-            runs.release(head, 4);
-            assert_eq!(runs.take(4, align, LOOK).map(Head::get), Some(head));
+            runs.release(head, 4, false);
+            assert_eq!(take_at(&mut runs, 4, align, LOOK), Some(head));
             assert_eq!(runs.check(), Ok(()));
         }
     }
