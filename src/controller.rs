@@ -285,6 +285,8 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// [`alloc_at`](Self::alloc_at), and all bytes are zero: those that memory had already before are cleared.
     pub(crate) fn alloc_zeroed_at(&mut self, len: u32, align: u32) -> Option<NonZeroU32> {
+        // What is the heap's before memory grows may have been used by others.
+        self.heap.begin();
         let touched = if CHECKED {
             u64::MAX
         } else {

@@ -14,6 +14,8 @@ mod futex;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod lock;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod misuse;
 
 pub use misuse::{MisuseHandler, report_and_trap};
@@ -30,7 +32,7 @@ use lock::Locked;
 use misuse::misused;
 
 #[cfg(target_arch = "wasm32")]
-type Memory = crate::WasmMemory;
+type Memory = memory::ModuleMemory;
 #[cfg(not(any(target_arch = "wasm32", fuzzing)))]
 type Memory = crate::ReservedMemory;
 
@@ -38,7 +40,7 @@ static HEAP: Locked<PageSlab<Memory>> = Locked::new(PageSlab::new(memory()));
 
 #[cfg(target_arch = "wasm32")]
 const fn memory() -> Memory {
-    crate::WasmMemory::new()
+    memory::ModuleMemory::new()
 }
 
 #[cfg(not(any(target_arch = "wasm32", fuzzing)))]

@@ -10,6 +10,7 @@
 pub(crate) mod reserved;
 
 use crate::sizes::geometry::GEOMETRY;
+use core::ops::Range;
 
 /// log2 of [`PAGE`].
 pub(crate) const PAGE_SHIFT: u32 = GEOMETRY.page_shift;
@@ -43,6 +44,12 @@ pub unsafe trait LinearMemory {
     /// Adds `pages` pages at the end and returns the previous size in pages, or `None` if that is refused:
     /// then nothing changed.
     fn grow(&mut self, pages: u32) -> Option<u32>;
+
+    /// The bytes that belong to the caller before memory has grown: none, unless an implementation has some. They are within the
+    /// first [`size`](Self::size) pages, belong to the first caller alone, and need not be zero.
+    fn initial(&mut self) -> Range<u32> {
+        0..0
+    }
 }
 
 /// The linear memory (index 0) of the WebAssembly module that this code is part of.

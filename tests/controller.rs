@@ -332,6 +332,90 @@ mod zeroed {
         }
     }
 
+    /// A memory in which the heap has some bytes from the start, which are not zero.
+    struct Initial {
+        memory: Scripted,
+        bytes: core::ops::Range<u32>,
+    }
+
+    // SAFETY: as that of the memory inside; what is initial is within its first pages, and belongs to nobody else.
+    unsafe impl pageslab::LinearMemory for Initial {
+        fn address(&self, offset: u32) -> *mut u8 {
+            self.memory.address(offset)
+        }
+
+        fn size(&self) -> u32 {
+            self.memory.size()
+        }
+
+        fn grow(&mut self, pages: u32) -> Option<u32> {
+            self.memory.grow(pages)
+        }
+
+        fn initial(&mut self) -> core::ops::Range<u32> {
+            self.bytes.clone()
+        }
+    }
+
+    #[test]
+    fn what_is_the_heaps_from_the_start_is_used_first() {
+        // Ends that are those of frames and of pages, and others; too little to be of use; nothing.
+        for (start, end) in [
+            (0, 3 * PAGE),
+            (FRAME, 3 * PAGE),
+            (5000, 3 * PAGE),
+            (PAGE + 1, 3 * PAGE - 1),
+            (2 * PAGE - 20_000, 2 * PAGE),
+            (2 * PAGE + 100, 2 * PAGE + 30_000),
+            (2 * PAGE - 3000, 2 * PAGE),
+            (3 * PAGE - 100, 3 * PAGE),
+            (0, 0),
+        ] {
+            let mut memory = Scripted::new();
+            memory.grow(3).expect("there is memory");
+            // SAFETY: these pages are nobody's.
+            unsafe { memory.address(0).write_bytes(MARK, 3 * PAGE as usize) };
+            let bytes = start..end;
+            let mut heap = PageSlab::new(Initial { memory, bytes });
+            let is_used = end - start >= 20_000;
+            let mut blocks = Vec::new();
+            for len in [100, 2000, 9000, 70_000, 200_000] {
+                let ptr = heap.alloc_zeroed(len, 16).expect("there is memory");
+                assert!(heap.mut_mem(ptr, len).iter().all(|&byte| byte == 0));
+                heap.check_invariants();
+                let is_initial = ptr < 3 * PAGE;
+                assert!(!is_initial || ptr >= start, "{ptr} of {start}..{end}");
+                assert!(!is_initial || ptr + len <= end || end == 3 * PAGE);
+                assert!(is_initial == is_used || !blocks.is_empty());
+                blocks.push((ptr, len));
+            }
+            for (ptr, len) in blocks {
+                heap.free(ptr, len).expect("the block is live");
+            }
+            heap.check_invariants();
+            // What was not the heap's is as it was.
+            for at in (0..start).chain(end..3 * PAGE) {
+                // SAFETY: it is within the first pages.
+                let byte = unsafe { heap.memory().address(at).read() };
+                assert!(byte == MARK, "{at} of {start}..{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_the_heaps_from_the_start_counts_for_its_limit() {
+        for (limit, is_used) in [(2, false), (3, true)] {
+            let mut memory = Scripted::new();
+            memory.grow(3).expect("there is memory");
+            let bytes = 5000..3 * PAGE;
+            let mut heap = PageSlab::with_limit(Initial { memory, bytes }, limit);
+            let ptr = heap.alloc(100).expect("there is memory");
+            assert_eq!(ptr < 3 * PAGE, is_used);
+            assert!(heap.pages() <= limit);
+            heap.check_invariants();
+        }
+    }
+
     /// What is made and given back within one call was there as well.
     #[test]
     #[cfg_attr(miri, ignore = "slow")]

@@ -11,7 +11,9 @@ mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub use pageslab::abi::c::*;
 
-pageslab::export_abi!(c);
+// Its feature `c` exports them.
+#[cfg(target_arch = "wasm32")]
+extern crate pageslab as _;
 
 #[cfg(all(target_arch = "wasm32", not(test)))]
 #[panic_handler]

@@ -26,40 +26,43 @@ impl<const WORDS: usize> Bitmap<WORDS> {
 
     #[inline]
     pub(crate) fn insert(&mut self, number: usize) {
-        if let Some(word) = self.words.get_mut(number / WORD) {
-            *word |= 1 << (number % WORD);
-            self.filled |= 1 << (number / WORD);
-        }
+        let index = Self::index(number);
+        self.words[index] |= 1 << (number % WORD);
+        self.filled |= 1 << index;
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, number: usize) {
-        if let Some(word) = self.words.get_mut(number / WORD) {
-            *word &= !(1 << (number % WORD));
-            if *word == 0 {
-                self.filled &= !(1 << (number / WORD));
-            }
+        let index = Self::index(number);
+        self.words[index] &= !(1 << (number % WORD));
+        if self.words[index] == 0 {
+            self.filled &= !(1 << index);
         }
     }
 
     pub(crate) fn contains(&self, number: usize) -> bool {
-        self.words[number / WORD] >> (number % WORD) & 1 != 0
+        self.words[Self::index(number)] >> (number % WORD) & 1 != 0
     }
 
     /// The smallest number of the set that is at least `start`, or 0 if there is none.
     #[inline]
     pub(crate) fn first_from(&self, start: usize) -> usize {
-        let first = start / WORD;
-        let in_first = self.words.get(first).copied().unwrap_or(0) >> (start % WORD);
+        let first = Self::index(start);
+        let in_first = self.words[first] >> (start % WORD);
         if in_first != 0 {
             return start + in_first.trailing_zeros() as usize;
         }
         let later = self.filled & (!1 << first);
-        let index = later.trailing_zeros() as usize;
-        match self.words.get(index) {
-            Some(word) => index * WORD + word.trailing_zeros() as usize,
-            None => 0,
+        if later == 0 {
+            return 0;
         }
+        let index = later.trailing_zeros() as usize % WORDS;
+        index * WORD + self.words[index].trailing_zeros() as usize
+    }
+
+    /// The word of a number. The remainder is the same number, and tells the compiler that there is such a word.
+    fn index(number: usize) -> usize {
+        number / WORD % WORDS
     }
 }
 

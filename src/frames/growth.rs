@@ -12,9 +12,10 @@ use crate::frames::entry::{Kind, Tag};
 use crate::frames::map::{LEAF, PAGES_PER_ROOT_FRAME};
 use crate::frames::runs::{LOOK, Runs};
 use crate::hooks::{CHECKED, fill};
-use crate::memory::{LinearMemory, MAX_PAGES, PAGE_SHIFT};
-use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, MAX_FRAMES};
+use crate::memory::{LinearMemory, MAX_PAGES};
+use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
 use crate::slabs::shape::GUARD_FRAMES;
+use core::ops::Range;
 
 /// How many leaves are made ahead at least, if nothing is against it. Beyond that they are as many as there are pages: what the heap has
 /// of them doubles each time, and so metadata is seldom made, and lies together.
@@ -42,10 +43,11 @@ impl<M: LinearMemory> Runs<M> {
     }
 
     /// What as many pages from this one on need, with so many leaves made ahead if any are missing.
+    #[inline(never)]
     fn plan_for(&self, page: u32, pages: u32, ahead: u32) -> Plan {
         let missing = pages.saturating_sub(self.map.spares());
         // No more than the limit leaves.
-        let most = (self.limit - self.held).saturating_sub(pages);
+        let most = self.limit.saturating_sub(self.held + pages);
         let leaves = match missing {
             0 => 0,
             _ => missing + ahead.min(most),
@@ -107,16 +109,37 @@ impl<M: LinearMemory> Runs<M> {
         if page != plan.page {
             plan = self.plan_for(page, plan.pages, 0);
         }
-        let (first, pages_end) = (page * FRAMES_PER_PAGE, page + plan.pages);
+        let frames = page * FRAMES_PER_PAGE..(page + plan.pages) * FRAMES_PER_PAGE;
+        self.take_in(frames, plan);
+    }
+
+    /// Takes in what is the heap's before memory has grown, if there is any. It may have been used by others before.
+    #[inline(never)]
+    pub(crate) fn adopt_initial(&mut self) {
+        let bytes = self.memory.initial();
+        let frames = bytes.start.div_ceil(FRAME)..bytes.end >> FRAME_SHIFT;
+        let page = frames.start / FRAMES_PER_PAGE;
+        let pages = frames.end.div_ceil(FRAMES_PER_PAGE).saturating_sub(page);
+        let plan = self.plan_for(page, pages, MIN_LEAVES_AHEAD);
+        if pages <= self.limit && plan.metadata < frames.len() as u32 {
+            self.touched = frames.end;
+            self.take_in(frames, plan);
+        }
+    }
+
+    /// Takes in new frames as planned.
+    #[inline(never)]
+    fn take_in(&mut self, frames: Range<Frame>, plan: Plan) {
+        let first = frames.start;
         // The last frame of the address space is nobody's.
-        let frames_end = (pages_end * FRAMES_PER_PAGE).min(MAX_FRAMES - 1);
+        let frames_end = frames.end.min(MAX_FRAMES - 1);
         let joins = self.end + self.end_frames == first;
         let mut end = if joins { self.end } else { first };
         let metadata = plan.metadata;
         if !plan.fits_hole && frames_end - end < metadata {
             return;
         }
-        let bytes = u64::from(plan.pages) << PAGE_SHIFT;
+        let bytes = u64::from(frames_end - first) << FRAME_SHIFT;
         fill(&self.memory, first << FRAME_SHIFT, bytes);
         let hole = if plan.fits_hole && metadata > 0 {
             self.find(metadata, 1, LOOK)
@@ -142,11 +165,12 @@ impl<M: LinearMemory> Runs<M> {
                 self.map
                     .move_root(root, plan.root_frames * PAGES_PER_ROOT_FRAME);
             }
-            self.map.add_pages(page, plan.pages, leaves, plan.leaves);
+            self.map
+                .add_pages(first / FRAMES_PER_PAGE, plan.pages, leaves, plan.leaves);
         }
-        if frames_end == MAX_FRAMES - 1 {
-            self.map.entry_mut(frames_end).tag = Tag::new(Kind::Foreign, 1);
-        }
+        // What is not the heap's of its first and its last page.
+        self.set_foreign(first - first % FRAMES_PER_PAGE, first);
+        self.set_foreign(frames_end, frames_end.next_multiple_of(FRAMES_PER_PAGE));
         if metadata > 0 {
             // The first frame of the heap is a guard, and may be frame 0.
             self.set_internal(guard, metadata);
@@ -156,5 +180,11 @@ impl<M: LinearMemory> Runs<M> {
         self.end_frames = frames_end - end;
         self.touched = self.touched.max(end);
         self.held += plan.pages;
+    }
+
+    fn set_foreign(&mut self, head: Frame, end: Frame) {
+        if head < end {
+            self.map.entry_mut(head).tag = Tag::new(Kind::Foreign, end - head);
+        }
     }
 }

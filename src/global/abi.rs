@@ -299,12 +299,7 @@ macro_rules! export_abi {
         };
     };
     (c) => {
-        // Under WASI 0.2 this crate does it.
-        #[cfg(all(
-            target_arch = "wasm32",
-            not(all(target_os = "wasi", not(target_env = "p1")))
-        ))]
-        $crate::export_abi!(@c);
+        $crate::__export_c!();
     };
     (@c) => {
         const _: () = {
@@ -319,6 +314,27 @@ macro_rules! export_abi {
             #[unsafe(no_mangle)]
             extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
                 c::calloc(count, size)
+            }
+
+            // By these names wasi-libc calls them itself. They are in the same object file as its other functions, so that none of
+            // these is linked.
+            #[cfg(target_os = "wasi")]
+            #[unsafe(no_mangle)]
+            extern "C" fn __libc_malloc(size: usize) -> *mut c_void {
+                c::malloc(size)
+            }
+
+            #[cfg(target_os = "wasi")]
+            #[unsafe(no_mangle)]
+            extern "C" fn __libc_calloc(count: usize, size: usize) -> *mut c_void {
+                c::calloc(count, size)
+            }
+
+            #[cfg(target_os = "wasi")]
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn __libc_free(ptr: *mut c_void) {
+                // SAFETY: the caller promises what the function asks for.
+                unsafe { c::free(ptr) }
             }
 
             #[unsafe(no_mangle)]
@@ -385,5 +401,30 @@ macro_rules! export_abi {
                 unsafe { c::malloc_usable_size(ptr) }
             }
         };
+    };
+}
+
+/// Exports the C family, unless this crate does it itself.
+#[cfg(any(
+    not(target_arch = "wasm32"),
+    feature = "c",
+    all(target_os = "wasi", not(target_env = "p1"))
+))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_c {
+    () => {};
+}
+
+#[cfg(not(any(
+    not(target_arch = "wasm32"),
+    feature = "c",
+    all(target_os = "wasi", not(target_env = "p1"))
+)))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_c {
+    () => {
+        $crate::export_abi!(@c);
     };
 }

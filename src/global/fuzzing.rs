@@ -11,6 +11,7 @@ use crate::global::lock::Locked;
 use crate::{Error, GlobalPageSlab, LinearMemory, MAX_PAGES, PageSlab, ReservedMemory};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// What the heap lies in.
 pub(super) enum Memory {
@@ -47,6 +48,13 @@ unsafe impl LinearMemory for Memory {
         match self {
             Self::Own(memory) => memory.grow(pages),
             Self::Given(memory) => memory.grow(pages),
+        }
+    }
+
+    fn initial(&mut self) -> Range<u32> {
+        match self {
+            Self::Own(memory) => memory.initial(),
+            Self::Given(memory) => memory.initial(),
         }
     }
 }

@@ -150,10 +150,22 @@ impl<M: LinearMemory> Heap<M> {
         }
     }
 
+    /// Takes in what is the heap's before memory has grown, if it has nothing yet. False if there is nothing.
+    #[inline(never)]
+    pub(crate) fn begin(&mut self) -> bool {
+        if self.runs.held() == 0 {
+            self.change(|heap| heap.runs.adopt_initial());
+        }
+        self.runs.held() > 0
+    }
+
     /// Grows memory, for a run in place or for a new one. False if there is no more. This is no change until memory has grown: a host
     /// may trap there. If it refuses, less metadata may do. Not in a poisoned heap.
     #[inline(never)]
     pub(super) fn grow(&mut self, in_place: bool) -> bool {
+        if self.runs.held() == 0 && self.begin() {
+            return true;
+        }
         let mut ahead = self.runs.leaves_ahead();
         loop {
             if let Some(plan) = self.runs.plan(ahead, in_place)

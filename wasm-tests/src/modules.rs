@@ -23,14 +23,25 @@ const OUTER_CARGO: [&str; 8] = [
 /// Has Cargo build these packages of the workspace for a target, in release mode, and returns the directory with their
 /// modules.
 pub fn build(packages: &[&str], target: &str) -> Result<PathBuf> {
-    build_into(&target_dir()?, packages, "", target)
+    build_into(&target_dir()?, packages, "", target, &[])
 }
 
 /// The same, of packages with features of theirs. They have a target directory of their own, since a module's name does not
 /// tell its features.
 pub fn build_with(packages: &[&str], features: &str, target: &str) -> Result<PathBuf> {
     let target_dir = target_dir()?.join("guests").join(features);
-    build_into(&target_dir, packages, features, target)
+    build_into(&target_dir, packages, features, target, &[])
+}
+
+/// The same, linked with these arguments, which are `name`d.
+pub fn build_linked(
+    packages: &[&str],
+    features: &str,
+    target: &str,
+    (name, arguments): (&str, &[&str]),
+) -> Result<PathBuf> {
+    let target_dir = target_dir()?.join("guests").join(name).join(features);
+    build_into(&target_dir, packages, features, target, arguments)
 }
 
 fn build_into(
@@ -38,6 +49,7 @@ fn build_into(
     packages: &[&str],
     features: &str,
     target: &str,
+    link_arguments: &[&str],
 ) -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut cargo = cargo();
@@ -48,6 +60,15 @@ fn build_into(
         .args(["--features", features])
         .arg("--target-dir")
         .arg(target_dir);
+    if !link_arguments.is_empty() {
+        let flags = link_arguments
+            .iter()
+            .map(|argument| format!("-Clink-arg={argument}"));
+        let flags = flags.collect::<Vec<_>>();
+        cargo
+            .arg("--config")
+            .arg(format!("target.{target}.rustflags={flags:?}"));
+    }
     let status = cargo.status().context("cannot run cargo")?;
     ensure!(
         status.success(),

@@ -5,8 +5,8 @@
 //! package `pageslab-c` tells of each function what it checks.
 //!
 //! Under WASI 0.2 the C library frees with `free` what the host has put into blocks of `cabi_realloc`: names of files,
-//! the environment. There this family is therefore always the program's, so that both have one heap. Elsewhere
-//! `export_abi!(c)` makes it that.
+//! the environment. There this family is therefore always the program's, so that both have one heap. Elsewhere the crate's
+//! feature `c` makes it that, or, in one module of several that have the crate, `export_abi!(c)`.
 
 use crate::{Error, GlobalPageSlab, PAGE};
 use core::alloc::{GlobalAlloc as _, Layout};
@@ -234,5 +234,8 @@ fn set_errno(code: c_int) {
 #[cfg(not(target_os = "wasi"))]
 fn set_errno(_: c_int) {}
 
-#[cfg(all(target_os = "wasi", not(target_env = "p1")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    any(feature = "c", all(target_os = "wasi", not(target_env = "p1")))
+))]
 crate::export_abi!(@c);

@@ -2,6 +2,7 @@
 
 mod checked;
 mod examples;
+mod initial;
 mod plugin;
 mod right;
 mod rubbish;

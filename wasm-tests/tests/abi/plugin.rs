@@ -36,7 +36,7 @@ pub fn module_with(package: &str, features: &str, target: &str) -> Module {
     compile(modules::build_with(&[package], features, target), package)
 }
 
-fn compile(directory: anyhow::Result<PathBuf>, package: &str) -> Module {
+pub fn compile(directory: anyhow::Result<PathBuf>, package: &str) -> Module {
     let file = Path::new(&package.replace('-', "_")).with_extension("wasm");
     let directory = directory.expect("cargo builds the guest");
     Module::from_file(&ENGINE, directory.join(file)).expect("the guest is a module")
