@@ -48,6 +48,7 @@
 //! From the lowest layer to the highest. Each is a file or a folder, and knows those above it here:
 //!
 //! ```text
+//! bits         a word, read as the set that it is
 //! sizes        constants, and the size classes
 //! memory       linear memory: pages of 64 KiB, which memory.grow adds
 //! hooks        what checked mode needs in the layers that follow
@@ -102,6 +103,7 @@
     feature(stdarch_wasm_atomic_wait)
 )]
 
+mod bits;
 mod checked;
 mod controller;
 mod error;

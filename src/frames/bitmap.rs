@@ -2,6 +2,8 @@
 //!
 //! Words of bits, and a word that says which of them are not 0.
 
+use crate::bits::bits;
+
 /// Numbers in a word.
 const WORD: usize = u64::BITS as usize;
 
@@ -41,7 +43,7 @@ impl<const WORDS: usize> Bitmap<WORDS> {
     }
 
     pub(crate) fn contains(&self, number: usize) -> bool {
-        self.words[Self::index(number)] >> (number % WORD) & 1 != 0
+        bits(self.words[Self::index(number)])[number % WORD]
     }
 
     /// The smallest number of the set that is at least `start`, or 0 if there is none.

@@ -15,6 +15,7 @@
 //! Nothing is counted. A `free` that changes which list the slab belongs to is told from others by one operation
 //! of the word with another, `watch`.
 
+use crate::bits::{Bits, bits};
 use crate::hooks::{CHECKED, History};
 use crate::invariant::{Checked, ensure};
 use crate::sizes::class::MAX_SLOT;
@@ -344,9 +345,14 @@ impl SlabPtr {
         self.set_cell(slot, if was_freed { FREED } else { FRESH });
     }
 
+    /// The slots that are free, as a set. (Where single bits are changed, the hot path does it with the word.)
+    pub(crate) fn free_slots(self) -> Bits {
+        bits(self.get().free)
+    }
+
     /// Whether a slot is neither free nor live.
     pub(crate) fn is_held(self, slot: u32) -> bool {
-        self.get().free >> slot & 1 == 0 && self.len(slot) < 0
+        !self.free_slots()[slot as usize] && self.len(slot) < 0
     }
 
     /// Where the history of a slot lies: behind the cells, in the same order.
@@ -377,11 +383,14 @@ impl SlabPtr {
 
     /// Checks S2 and S3.
     pub(crate) fn check(self, is_current: bool) -> Checked {
-        let Slab { free, watch, .. } = *self.get();
-        ensure(free & !self.all() == 0, "S2: what is no slot is free")?;
+        let free = self.free_slots();
+        let all = bits(self.all());
+        ensure((free & !all).not_any(), "S2: what is no slot is free")?;
+        for slot in free.iter_ones() {
+            ensure(self.len(slot as u32) < 0, "S2: a free slot has a length")?;
+        }
         for slot in 0..self.slots() {
-            let (is_free, len) = (free >> slot & 1 != 0, self.len(slot));
-            ensure(len < 0 || !is_free, "S2: a free slot has a length")?;
+            let len = self.len(slot);
             ensure(
                 len <= self.slot_size() as i32,
                 "S2: a live slot has a length that does not fit",
@@ -396,7 +405,10 @@ impl SlabPtr {
             () if self.is_full() => 0,
             () => self.all(),
         };
-        ensure(watch == watched, "S3: a slab watches for something else")
+        ensure(
+            self.get().watch == watched,
+            "S3: a slab watches for something else",
+        )
     }
 
     /// The lengths of the live slots, with their pointers.

@@ -47,8 +47,12 @@ const WASM: [&str; 10] = [
     "rlsf-small",
     "limit",
 ];
-/// pageslab's modes: its cargo features that cost something on each call. No peers, and measured on wasm only.
-const MODES: [&str; 2] = ["pageslab-checked", "pageslab-zero-on-free"];
+/// pageslab's modes: its cargo features that make a difference to each call. No peers, and measured on wasm only.
+const MODES: [&str; 3] = [
+    "pageslab-inline",
+    "pageslab-checked",
+    "pageslab-zero-on-free",
+];
 const NATIVE: [&str; 9] = [
     "pageslab",
     "dlmalloc",
@@ -63,7 +67,7 @@ const NATIVE: [&str; 9] = [
 
 /// Those that a quick run leaves out, unless they are asked for by name: the modes are of no use without the whole programs,
 /// and jemalloc takes minutes to build.
-const FULL_ONLY: [&str; 3] = [MODES[0], MODES[1], "jemalloc"];
+const FULL_ONLY: [&str; 4] = [MODES[0], MODES[1], MODES[2], "jemalloc"];
 
 #[derive(Parser)]
 #[command(
