@@ -160,11 +160,11 @@ fn take_with(model: &mut Model, step: &Step, ptr: u32, len: u32) {
     }
 }
 
-fn config() -> Config {
+fn config(natively: u32) -> Config {
     let cases = match (cfg!(miri), cfg!(target_family = "wasm")) {
         (true, _) => 2,
         (_, true) => 24,
-        _ => 64,
+        _ => natively,
     };
     let given = Config::default();
     Config {
@@ -192,7 +192,7 @@ fn any_limit() -> impl Strategy<Value = u32> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(64))]
 
     #[test]
     fn any_sequence_of_calls_keeps_every_promise(
@@ -211,6 +211,58 @@ proptest! {
         if limit > 0 {
             model.assert_works();
         }
+    }
+}
+
+/// A kind of blocks: their length and alignment.
+fn any_kind() -> impl Strategy<Value = (u32, u32)> {
+    let len = prop_oneof![4 => any_len(), 1 => 0..700_000u32];
+    (len, (0..=16u32).prop_map(|shift| 1 << shift))
+}
+
+/// Allocates a block of each kind in turn until all kinds are refused, and returns the pointers of each.
+fn fill(model: &mut Model, kinds: &[(u32, u32)]) -> Vec<Vec<u32>> {
+    let mut blocks = vec![Vec::new(); kinds.len()];
+    let mut open: Vec<_> = (0..kinds.len()).collect();
+    while !open.is_empty() {
+        open.retain(|&kind| {
+            let (len, align) = kinds[kind];
+            let ptr = model.try_alloc(len, Some(align));
+            blocks[kind].extend(ptr.ok());
+            ptr.is_ok()
+        });
+    }
+    blocks
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    /// Though memory is full, and of whatever else.
+    #[test]
+    #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    fn what_is_freed_can_be_had_again(
+        kinds in vec(any_kind(), 1..4),
+        (few, times) in (1..4u32, 1..12u32),
+        number in any::<u32>(),
+    ) {
+        let bytes: u32 = kinds.iter().map(|(len, align)| len + align).sum();
+        let mut model = Model::with_limit(Scripted::new(), few + times * (bytes / PAGE));
+        let mut blocks = fill(&mut model, &kinds);
+        // One of them, and every second.
+        for (&(len, align), ptrs) in kinds.iter().zip(&mut blocks).filter(|(_, ptrs)| !ptrs.is_empty()) {
+            let one = number as usize % ptrs.len();
+            let seconds = (0..ptrs.len()).step_by(2);
+            for places in [vec![one], seconds.collect()] {
+                places.iter().for_each(|&place| model.free(ptrs[place]));
+                for place in places {
+                    let ptr = model.try_alloc(len, Some(align));
+                    prop_assert!(ptr.is_ok(), "{len} bytes, aligned to {align}");
+                    ptrs[place] = ptr.unwrap_or_default();
+                }
+            }
+        }
+        model.check_contents();
     }
 }
 
