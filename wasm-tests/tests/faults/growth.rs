@@ -110,6 +110,26 @@ fn memory_grow_that_traps_in_checked_mode() {
     trap_at_every_n(&CHECKED);
 }
 
+#[test]
+fn a_first_block_beyond_a_limit_at_which_the_host_traps() {
+    for module in [&PLAIN, &CHECKED] {
+        let mut guest = guest(module);
+        guest.store.data_mut().growth = Growth::TrapsBeyond(4 << 20);
+        let (block, len, align) = (0, 10 << 20, 1);
+        let alloc = Call::Alloc { block, len, align };
+        assert_eq!(guest.call(alloc), Outcome::Stopped);
+        assert!(!guest.is_dead());
+        guest.assert_whole();
+        assert_eq!(guest.count(), 0);
+        let len = 1 << 20;
+        let alloc = Call::Alloc { block, len, align };
+        assert_eq!(guest.call(alloc), Outcome::Done);
+        guest.store.data_mut().growth = Growth::Granted;
+        assert_eq!(guest.use_on(9), Heap::Usable);
+        assert_eq!(guest.count(), 0, "blocks are lost");
+    }
+}
+
 /// Makes all calls that can be made in this many pages, and returns how many were refused.
 fn make_within(guest: &mut Guest, pages: u64) -> u32 {
     let mut refused = 0;

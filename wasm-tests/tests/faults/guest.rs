@@ -64,6 +64,8 @@ pub enum Growth {
     RefusedFrom(u32),
     /// That of this number does not return.
     Traps(u32),
+    /// Those beyond this many bytes do not return.
+    TrapsBeyond(usize),
 }
 
 /// What a store keeps for its guest.
@@ -98,6 +100,9 @@ impl ResourceLimiter for Host {
             Growth::Refused(nth) if nth == number => Ok(false),
             Growth::RefusedFrom(nth) if nth <= number => Ok(false),
             Growth::Traps(nth) if nth == number => Err(wasmtime::Error::msg("no more memory")),
+            Growth::TrapsBeyond(most) if most < desired => {
+                Err(wasmtime::Error::msg("no more memory"))
+            }
             _ => self.limits.memory_growing(current, desired, maximum),
         }
     }
@@ -354,6 +359,16 @@ impl Guest {
     pub fn write_over(&mut self, block: &Block, byte: u8) {
         let bytes = self.bytes_mut(block).expect("it is in memory");
         bytes.fill(byte);
+    }
+
+    /// Puts the first bytes of memory back as they were. Those that it has grown by since are zeroed, or left as they are.
+    pub fn put_back(&mut self, bytes: &[u8], zeroed: bool) {
+        let memory = self.memory.data_mut(&mut self.store);
+        let (old, new) = memory.split_at_mut(bytes.len());
+        old.copy_from_slice(bytes);
+        if zeroed {
+            new.fill(0);
+        }
     }
 
     fn has_bytes(&self, block: &Block) -> bool {

@@ -12,5 +12,6 @@ mod afterwards;
 mod calls;
 mod growth;
 mod guest;
+mod restored;
 mod rubbish;
 mod stops;
