@@ -41,7 +41,34 @@ pub fn build_linked(
     (name, arguments): (&str, &[&str]),
 ) -> Result<PathBuf> {
     let target_dir = target_dir()?.join("guests").join(name).join(features);
-    build_into(&target_dir, packages, features, target, arguments)
+    let flags = format!(
+        "CARGO_TARGET_{}_RUSTFLAGS",
+        target.replace('-', "_").to_uppercase()
+    );
+    let arguments = arguments
+        .iter()
+        .map(|argument| format!("-Clink-arg={argument}"));
+    let arguments = arguments.collect::<Vec<_>>().join(" ");
+    build_into(
+        &target_dir,
+        packages,
+        features,
+        target,
+        &[(&flags, &arguments)],
+    )
+}
+
+/// What makes the release mode a debug one.
+const UNOPTIMIZED: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+    ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"),
+    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true"),
+];
+
+/// The same, of packages that are not optimized, and check themselves as debug builds do.
+pub fn build_unoptimized(packages: &[&str], target: &str) -> Result<PathBuf> {
+    let target_dir = target_dir()?.join("guests").join("unoptimized");
+    build_into(&target_dir, packages, "", target, &UNOPTIMIZED)
 }
 
 fn build_into(
@@ -49,26 +76,18 @@ fn build_into(
     packages: &[&str],
     features: &str,
     target: &str,
-    link_arguments: &[&str],
+    environment: &[(&str, &str)],
 ) -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut cargo = cargo();
     cargo
         .current_dir(here)
+        .envs(environment.iter().copied())
         .args(["--target", target])
         .args(packages.iter().flat_map(|package| ["--package", package]))
         .args(["--features", features])
         .arg("--target-dir")
         .arg(target_dir);
-    if !link_arguments.is_empty() {
-        let flags = link_arguments
-            .iter()
-            .map(|argument| format!("-Clink-arg={argument}"));
-        let flags = flags.collect::<Vec<_>>();
-        cargo
-            .arg("--config")
-            .arg(format!("target.{target}.rustflags={flags:?}"));
-    }
     let status = cargo.status().context("cannot run cargo")?;
     ensure!(
         status.success(),

@@ -223,3 +223,38 @@ fn all_of_4_gib_can_be_used_and_freed() {
     );
     assert_eq!(unpack(guest.call("heap_free", (ptr, longest))), Ok(0));
 }
+
+/// Most of which are others'. The end of the highest block is an address, and not 0: for each kind of block, and aligned or not.
+#[test]
+fn the_highest_block_of_4_gib_has_an_end() {
+    for new in [Instance::controller, Instance::unoptimized_controller] {
+        for (len, align) in [
+            (16, 16),
+            (1000, 16),
+            (9 * 1024, 16),
+            (100, 4096),
+            (9000, PAGE),
+        ] {
+            let mut guest = new();
+            guest.call::<_, u32>("grow_foreign", 65_500 - guest.pages());
+            let mut top = (0, 0);
+            for (len, align) in [(len, align), (1024, ALIGN), (16, ALIGN)] {
+                while let Ok(ptr) = unpack(guest.call("heap_alloc", (len, align))) {
+                    top = top.max((ptr, len));
+                }
+            }
+            assert_eq!(guest.pages(), 65_536);
+            let (ptr, mut len) = top;
+            while unpack(guest.call("heap_realloc", (ptr, len, len + 1))) == Ok(ptr) {
+                len += 1;
+            }
+            let end = u64::from(ptr) + u64::from(len);
+            assert!(end <= (1 << 32) - 16, "a block ends at {end:#x}");
+            assert!(end > (1 << 32) - u64::from(PAGE), "memory ends at {end:#x}");
+            guest.call::<_, ()>("heap_write", (ptr, len, 1));
+            guest.call::<_, ()>("heap_write", (ptr + len - 1, 1, 0));
+            guest.call::<_, ()>("heap_walk", (ptr, len));
+            guest.call::<_, ()>("heap_check", ());
+        }
+    }
+}

@@ -10,7 +10,7 @@ use wasmtime::{
 /// Bytes in a page of linear memory.
 pub const PAGE: u32 = 64 * 1024;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The two guests.
 static COLLECTIONS: LazyLock<Module> = LazyLock::new(|| compile("guest_collections.wasm"));
@@ -20,6 +20,13 @@ static CONTROLLER: LazyLock<Module> = LazyLock::new(|| compile("guest_controller
 static COUNTED_CONTROLLER: LazyLock<Module> = LazyLock::new(|| {
     let engine = Engine::new(Config::new().consume_fuel(true)).expect("an engine that counts");
     Module::from_file(&engine, MODULES.join("guest_controller.wasm")).expect("a module")
+});
+
+/// And as a debug build.
+static UNOPTIMIZED_CONTROLLER: LazyLock<Module> = LazyLock::new(|| {
+    let modules = modules::build_unoptimized(&["guest-controller"], TARGET);
+    let modules = modules.expect("cargo builds the guest");
+    Module::from_file(&ENGINE, modules.join("guest_controller.wasm")).expect("a module")
 });
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
@@ -60,6 +67,11 @@ impl Instance {
     /// A controller whose [`instructions`](Self::instructions) are counted.
     pub fn counted_controller() -> Self {
         Self::new(&COUNTED_CONTROLLER).expect("the guest is instantiated")
+    }
+
+    /// A controller that is not optimized.
+    pub fn unoptimized_controller() -> Self {
+        Self::new(&UNOPTIMIZED_CONTROLLER).expect("the guest is instantiated")
     }
 
     /// Executed instructions so far, as fuel: most count one.

@@ -4,6 +4,9 @@ use crate::{Refusal, pack};
 use pageslab::{Error, MemoryController as _, PageSlab, WasmMemory};
 use std::{
     cell::{RefCell, UnsafeCell},
+    ffi::CStr,
+    hint::black_box,
+    ops::Range,
     panic::{self, PanicHookInfo},
 };
 
@@ -80,6 +83,29 @@ extern "C" fn heap_read(ptr: u32, len: u32) -> u64 {
             .map(|&byte| u64::from(byte))
             .sum()
     })
+}
+
+/// Goes through a block, whose last byte alone is 0, in each way that looks at its end.
+#[unsafe(no_mangle)]
+extern "C" fn heap_walk(ptr: u32, len: u32) {
+    with_heap(|heap| {
+        let (bytes, len) = (&*heap.mut_mem(ptr, len), len as usize);
+        assert_eq!(bytes.iter().position(|&byte| byte == 0), Some(len - 1));
+        assert_eq!(bytes.iter().rposition(|&byte| byte == 0), Some(len - 1));
+        // By core's `memchr`.
+        let text = CStr::from_bytes_until_nul(bytes).map(CStr::count_bytes);
+        assert_eq!(text, Ok(len - 1));
+        assert_eq!(bytes.chunks(7).map(<[u8]>::len).sum::<usize>(), len);
+        let Range { mut start, end } = black_box(bytes.as_ptr_range());
+        assert_eq!(end.addr() - start.addr(), len);
+        let mut passed = 0;
+        while start < end {
+            passed += 1;
+            // SAFETY: it is a byte of the block.
+            start = unsafe { start.add(1) };
+        }
+        assert_eq!(passed, len);
+    });
 }
 
 #[unsafe(no_mangle)]
