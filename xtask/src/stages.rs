@@ -378,6 +378,7 @@ const GUESTS: [(&str, &[&str]); 4] = [
             "guest-abi",
             "guest-collections",
             "guest-controller",
+            "guest-limits",
             "example-alloc-free",
             "example-bindgen",
         ],

@@ -9,6 +9,7 @@ mod controller;
 mod exhaustion;
 mod freed_blocks;
 mod global_misuse;
+mod limits;
 mod module;
 mod mut_mem;
 mod rubbish;
