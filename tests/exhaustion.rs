@@ -276,6 +276,27 @@ mod limits {
         }
     }
 
+    /// Before a call is refused, all that is free is looked at: of the holes in a bin not only the first ones.
+    #[test]
+    #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
+    fn leave_what_lies_behind_many_shorter_holes() {
+        let mut model = Model::with_limit(Scripted::new(), 16);
+        // They share a bin.
+        let (long, shorter) = (70 * FRAME, 66 * FRAME);
+        let first = model.alloc(long);
+        let others: Vec<_> = (0..10)
+            .map(|_| {
+                model.alloc(9 * FRAME);
+                model.alloc(shorter)
+            })
+            .collect();
+        while model.try_alloc(9 * FRAME, None).is_ok() {}
+        model.free(first);
+        others.into_iter().for_each(|ptr| model.free(ptr));
+        assert_eq!(model.alloc(long), first);
+        model.check_contents();
+    }
+
     #[test]
     fn do_not_count_the_pages_of_others() {
         let memory = Scripted::new();
