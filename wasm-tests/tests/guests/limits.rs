@@ -74,3 +74,8 @@ fn assert_as_far_as_others(traps: bool) {
 fn a_host_that_refuses_lets_a_guest_get_as_far_as_with_others() {
     assert_as_far_as_others(false);
 }
+
+#[test]
+fn a_host_that_traps_lets_a_guest_get_as_far_as_with_others() {
+    assert_as_far_as_others(true);
+}
