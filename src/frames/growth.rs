@@ -17,9 +17,12 @@ use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRA
 use crate::slabs::shape::GUARD_FRAMES;
 use core::ops::Range;
 
-/// How many leaves are made ahead at least, if nothing is against it. Beyond that they are as many as there are pages: what the heap has
-/// of them doubles each time, and so metadata is seldom made, and lies together.
-const MIN_LEAVES_AHEAD: u32 = 6;
+/// Memory that grows by this many pages grows by one more, if leaves are missing: for leaves made ahead, so that metadata does not lie
+/// between all long blocks.
+const ROOMY: u32 = 32;
+
+/// How many leaves a heap has at least, if there is room.
+const LEAST_LEAVES: u32 = 7;
 
 /// What growing memory by some pages needs.
 #[derive(Clone, Copy)]
@@ -27,9 +30,11 @@ pub(crate) struct Plan {
     pub(crate) pages: u32,
     /// The page that is to be the first of them.
     page: u32,
-    /// How many leaves are missing, and how many frames the next root has, or 0 if the present one has room.
+    /// How many leaves are made, and how many frames the next root has, or 0 if the present one has room.
     leaves: u32,
     root_frames: u32,
+    /// How many leaves the map is to have then.
+    wanted_leaves: u32,
     /// How many frames that takes, with a guard, or 0.
     metadata: u32,
     /// Whether a hole has room for it. Else it goes in front of what is free.
@@ -37,20 +42,15 @@ pub(crate) struct Plan {
 }
 
 impl<M: LinearMemory> Runs<M> {
-    /// How many leaves are best made ahead.
-    pub(crate) fn leaves_ahead(&self) -> u32 {
-        self.held.max(MIN_LEAVES_AHEAD)
-    }
-
-    /// What as many pages from this one on need, with so many leaves made ahead if any are missing.
+    /// What as many pages from this one on need, and so many more leaves ahead.
     #[inline(never)]
     fn plan_for(&self, page: u32, pages: u32, ahead: u32) -> Plan {
         let missing = pages.saturating_sub(self.map.spares());
-        // No more than the limit leaves.
-        let most = self.limit.saturating_sub(self.held + pages);
-        let leaves = match missing {
-            0 => 0,
-            _ => missing + ahead.min(most),
+        let leaves = missing + ahead;
+        let wanted_leaves = if missing > 0 {
+            (2 * (self.held + pages)).max(LEAST_LEAVES).min(self.limit)
+        } else {
+            self.wanted_leaves
         };
         // Twice as many as needed, so that it seldom moves.
         let root_frames = self.map.root_for(page, pages).map_or(0, |pages| {
@@ -63,38 +63,56 @@ impl<M: LinearMemory> Runs<M> {
             page,
             leaves,
             root_frames,
+            wanted_leaves,
             metadata,
             // In checked mode a hole may have been written to, which is to be found.
             fits_hole: metadata == 0 || !CHECKED && self.find(metadata, 1, LOOK).is_some(),
         }
     }
 
-    /// How memory must grow so that what was wanted last fits, if there may be as many pages, with so many leaves made ahead. For a
-    /// run that is to grow in place, only if the metadata does not come to lie right behind it.
+    /// How memory must grow so that what was wanted last fits, if there may be as many pages. For a run that is to grow in place, only
+    /// if no metadata comes to lie right behind it. If memory is to grow by much, `roomy` has some of it for leaves made ahead.
     #[inline(never)]
-    pub(crate) fn plan(&self, ahead: u32, in_place: bool) -> Option<Plan> {
+    pub(crate) fn plan(&self, roomy: bool, in_place: bool) -> Option<Plan> {
         let size = self.memory.size();
         let joins = self.end + self.end_frames == size * FRAMES_PER_PAGE;
         let free = if joins { self.end_frames } else { 0 };
         let missing = self.wanted.saturating_sub(free).max(1);
         let may = (MAX_PAGES - size).min(self.limit - self.held);
         let mut pages = missing.div_ceil(FRAMES_PER_PAGE);
+        let extra = if roomy && pages > self.map.spares() {
+            pages / ROOMY * FRAMES_PER_PAGE
+        } else {
+            0
+        };
         // More pages need more metadata, which may need more pages.
-        while pages <= may {
-            let plan = self.plan_for(size, pages, ahead);
-            if in_place && !plan.fits_hole {
+        let (least, room) = loop {
+            if pages > may {
                 return None;
             }
+            let plan = self.plan_for(size, pages, 0);
             let metadata = if plan.fits_hole { 0 } else { plan.metadata };
             // The last frame of the address space is nobody's.
-            let nobodys = u32::from(size + pages == MAX_PAGES);
-            let needed = (missing + metadata + nobodys).div_ceil(FRAMES_PER_PAGE);
+            let taken = missing + u32::from(size + pages == MAX_PAGES);
+            let needed = (taken + metadata + extra).div_ceil(FRAMES_PER_PAGE);
             if needed <= pages {
-                return Some(plan);
+                break (plan, pages * FRAMES_PER_PAGE - taken);
             }
             pages = needed;
+        };
+        if in_place && !least.fits_hole {
+            return None;
         }
-        None
+        let leaves = self.held + self.map.spares() + least.leaves;
+        let mut ahead = least.wanted_leaves.saturating_sub(leaves);
+        while ahead > 0 {
+            let plan = self.plan_for(size, pages, ahead);
+            if plan.fits_hole || !in_place && plan.metadata <= room {
+                return Some(plan);
+            }
+            ahead /= 2;
+        }
+        Some(least)
     }
 
     /// Whether the heap's last run, which ends here, is also the last of memory.
@@ -120,7 +138,7 @@ impl<M: LinearMemory> Runs<M> {
         let frames = bytes.start.div_ceil(FRAME)..bytes.end >> FRAME_SHIFT;
         let page = frames.start / FRAMES_PER_PAGE;
         let pages = frames.end.div_ceil(FRAMES_PER_PAGE).saturating_sub(page);
-        let plan = self.plan_for(page, pages, MIN_LEAVES_AHEAD);
+        let plan = self.plan_for(page, pages, LEAST_LEAVES);
         if pages <= self.limit && plan.metadata < frames.len() as u32 {
             self.touched = frames.end;
             self.take_in(frames, plan);
@@ -165,8 +183,8 @@ impl<M: LinearMemory> Runs<M> {
                 self.map
                     .move_root(root, plan.root_frames * PAGES_PER_ROOT_FRAME);
             }
-            self.map
-                .add_pages(first / FRAMES_PER_PAGE, plan.pages, leaves, plan.leaves);
+            self.map.add_spares(leaves, plan.leaves);
+            self.map.add_pages(first / FRAMES_PER_PAGE, plan.pages);
         }
         // What is not the heap's of its first and its last page.
         self.set_foreign(first - first % FRAMES_PER_PAGE, first);
@@ -180,6 +198,7 @@ impl<M: LinearMemory> Runs<M> {
         self.end_frames = frames_end - end;
         self.touched = self.touched.max(end);
         self.held += plan.pages;
+        self.wanted_leaves = plan.wanted_leaves;
     }
 
     fn set_foreign(&mut self, head: Frame, end: Frame) {

@@ -16,6 +16,7 @@ use crate::slabs::slab::SlabPtr;
 use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
+use static_assertions::const_assert;
 
 /// Bytes of a leaf.
 pub(crate) const LEAF: u32 = FRAMES_PER_PAGE * size_of::<Entry>() as u32;
@@ -31,7 +32,7 @@ type Leaf = *mut Entry;
 /// Invariants:
 /// - **M1**: `root` points to room for `capacity` leaves, of which the first `pages`, at most `capacity`, are initialized.
 ///   Each is null, or points to the initialized entries of a page of the heap's. Behind these, all are null.
-/// - **M2**: `spare` points to room for `spares` leaves.
+/// - **M2**: `spare` is the first of a list of [`Spare`]s, which have room for `spares` leaves.
 /// - **M3**: root, leaves and spare ones are in pages that the heap holds, and nothing else reads or writes them.
 pub(crate) struct Map {
     root: *mut Leaf,
@@ -40,9 +41,17 @@ pub(crate) struct Map {
     /// How many pages are covered.
     pages: u32,
     capacity: u32,
-    spare: Leaf,
+    spare: *mut Spare,
     spares: u32,
 }
+
+/// Room for leaves, at the beginning of the first of them, which is used last.
+struct Spare {
+    next: *mut Spare,
+    leaves: u32,
+}
+
+const_assert!(size_of::<Spare>() <= LEAF as usize && align_of::<Spare>() <= align_of::<Entry>());
 
 // SAFETY: by M3 what it points to belongs to the map alone, and moves to another thread with it.
 unsafe impl Send for Map {}
@@ -179,35 +188,59 @@ impl Map {
         self.capacity = capacity;
     }
 
-    /// Gives as many pages of the heap's leaves of interior entries: first spare ones, then those at `leaves`, of which the others become
-    /// spare. All pages before them that had none are others'.
+    /// Takes in room for as many leaves, if any.
     ///
     /// # Safety
     ///
-    /// The pages lie behind those that are covered, and the root has room for them. `leaves` is aligned and points to room
-    /// for as many leaves, as M3 asks for. With the spare ones there are enough; if `count` is not 0, the spare ones are not enough.
+    /// `room` is aligned as a page is or a frame, and points to so many times [`LEAF`] bytes, as M3 asks for.
+    pub(crate) unsafe fn add_spares(&mut self, room: *mut u8, leaves: u32) {
+        if leaves > 0 {
+            let spare: *mut Spare = room.cast();
+            let next = self.spare;
+            // SAFETY: the caller's promise.
+            unsafe { spare.write(Spare { next, leaves }) };
+            self.spare = spare;
+            self.spares += leaves;
+        }
+    }
+
+    /// Takes one of the spare leaves, of which there is one.
+    fn take_spare(&mut self) -> Leaf {
+        debug_assert!(self.spares > 0);
+        self.spares -= 1;
+        // SAFETY: M2. The last leaf is taken, and with the first one the list's head goes.
+        unsafe {
+            let spare = &mut *self.spare;
+            spare.leaves -= 1;
+            if spare.leaves == 0 {
+                let first = self.spare;
+                self.spare = spare.next;
+                return first.cast();
+            }
+            self.spare.byte_add((spare.leaves * LEAF) as usize).cast()
+        }
+    }
+
+    /// Gives as many pages of the heap's leaves of interior entries. All pages before them that had none are others'.
+    ///
+    /// # Safety
+    ///
+    /// The pages lie behind those that are covered, the root has room for them, and there are as many spare leaves.
     #[inline(never)]
-    pub(crate) unsafe fn add_pages(&mut self, page: u32, pages: u32, leaves: *mut u8, count: u32) {
+    pub(crate) unsafe fn add_pages(&mut self, page: u32, pages: u32) {
         if self.pages == 0 {
             self.first = page;
         }
         let index = page - self.first;
         debug_assert!(index >= self.pages && index + pages <= self.capacity);
-        debug_assert!(pages <= self.spares + count && (count == 0 || self.spares <= pages));
         for index in index..index + pages {
-            if self.spares == 0 {
-                self.spare = leaves.cast();
-                self.spares = count;
-            }
-            // SAFETY: the caller's promises, and M2. Behind the pages that are covered, the root is zero up to its capacity: a null
-            // pointer for each page of others.
+            let leaf = self.take_spare();
+            // SAFETY: the caller's promises. Behind the pages that are covered, the root is zero up to its capacity: a null pointer
+            // for each page of others. All bytes of an interior frame's entry are zero.
             unsafe {
-                // All bytes of an interior frame's entry are zero.
-                self.spare.write_bytes(0, FRAMES_PER_PAGE as usize);
-                self.root.add(index as usize).write(self.spare);
-                self.spare = self.spare.add(FRAMES_PER_PAGE as usize);
+                leaf.write_bytes(0, FRAMES_PER_PAGE as usize);
+                self.root.add(index as usize).write(leaf);
             }
-            self.spares -= 1;
         }
         // A pointer that is looked up after a call was stopped here finds nothing.
         compiler_fence(Ordering::SeqCst);

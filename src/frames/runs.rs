@@ -41,6 +41,8 @@ pub(crate) struct Runs<M> {
     pub(super) wanted: u32,
     /// From this frame on, none was ever a part of a run that was not free.
     pub(super) touched: Frame,
+    /// How many leaves the map is to have, for these pages and for more, as soon as there is room.
+    pub(super) wanted_leaves: u32,
     /// How many pages the heap holds.
     pub(super) held: u32,
     /// How many it may hold.
@@ -72,6 +74,7 @@ impl<M> Runs<M> {
             end_frames: 0,
             wanted: 0,
             touched: 0,
+            wanted_leaves: 0,
             held: 0,
             limit,
             filled: Bitmap::EMPTY,

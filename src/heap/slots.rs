@@ -274,8 +274,11 @@ impl<M: LinearMemory> Heap<M> {
     pub(super) fn reclaim(&mut self) -> bool {
         // Slabs of descriptors do not count: they would be made again at once.
         let mut any = self.with_vacant & ((1 << CLASSES) - 1) != 0;
-        while self.destroy_vacant() {}
         for index in 0..rolled(CLASSES + 1) {
+            if index == CLASSES {
+                // Here most slabs of descriptors become vacant.
+                while self.destroy_vacant() {}
+            }
             let current = self.current[index];
             if current.is_vacant() && !current.is_empty() {
                 self.current[index] = SlabPtr::EMPTY;

@@ -166,18 +166,14 @@ impl<M: LinearMemory> Heap<M> {
         if self.runs.held() == 0 && self.begin() {
             return true;
         }
-        let mut ahead = self.runs.leaves_ahead();
-        loop {
-            if let Some(plan) = self.runs.plan(ahead, in_place)
+        for roomy in [true, false] {
+            if let Some(plan) = self.runs.plan(roomy, in_place)
                 && let Some(page) = self.runs.memory.grow(plan.pages)
             {
                 self.change(|heap| heap.runs.adopt(page, plan));
                 return true;
             }
-            if ahead == 0 {
-                return false;
-            }
-            ahead /= 2;
         }
+        false
     }
 }

@@ -28,7 +28,7 @@ struct Heads {
 /// Grows memory so that this many frames are free in one piece.
 fn grow(runs: &mut Heap, frames: u32) -> bool {
     runs.want(frames);
-    let Some(plan) = runs.plan(runs.leaves_ahead(), false) else {
+    let Some(plan) = runs.plan(true, false) else {
         return false;
     };
     let Some(page) = runs.memory.grow(plan.pages) else {
@@ -308,9 +308,7 @@ fn metadata_does_not_lie_behind_a_run_that_grows_in_place() {
         let pages = runs.map.spares() + leaves;
         assert!(runs.is_last(end));
         runs.want(pages * FRAMES_PER_PAGE);
-        let ahead = runs.leaves_ahead();
-        assert!(runs.plan(ahead, true).is_none(), "they do not fit as well");
-        let plan = runs.plan(0, true);
+        let plan = runs.plan(false, true);
         assert_eq!(plan.is_some(), fits);
         if let Some(plan) = plan {
             let page = runs.memory.grow(plan.pages).expect("there is memory");
@@ -358,9 +356,7 @@ fn pages_that_have_no_room_for_what_they_need_are_left_alone() {
     let mut runs = Runs::new(ReservedMemory::new(MAX_PAGES), MAX_PAGES);
     assert!(grow(&mut runs, 1));
     runs.want(FRAMES_PER_PAGE);
-    let plan = runs
-        .plan(runs.leaves_ahead(), false)
-        .expect("there is room");
+    let plan = runs.plan(true, false).expect("there is room");
     // Others grow memory right before this heap does, by more than the map has room for.
     runs.memory.grow(60_000);
     let page = runs.memory.grow(1).expect("there is memory");
@@ -384,7 +380,7 @@ fn all_pages_are_taken_in_up_to_the_last() {
         }
         // Without leaves made ahead the rest may be had as well.
         runs.want(1);
-        let plan = runs.plan(0, false);
+        let plan = runs.plan(false, false);
         assert!(plan.is_none_or(|plan| plan.pages <= 20_000 - runs.held()));
         assert!(runs.held() > 19_000, "{} pages", runs.held());
     }
@@ -400,7 +396,7 @@ fn a_plan_takes_no_hole() {
         take(&mut runs, all);
     }
     runs.want(1);
-    assert!(runs.plan(runs.leaves_ahead(), false).is_some());
+    assert!(runs.plan(true, false).is_some());
     assert!(runs.map.tag(heads[0]).is(Kind::Free));
     assert_eq!(runs.check(), Ok(()));
 }

@@ -69,7 +69,9 @@ fn all_that_grew_belongs_to_the_heap() {
     assert_eq!(pages(&mut guest), (0, initial));
     assert_all_right(&mut guest, 8, 3000);
     let (heap, memory) = pages(&mut guest);
-    assert_eq!(heap, memory - initial);
+    // What was free of the pages before belongs to it as well, if it is worth it.
+    let first = guest.heap_base() / PAGE;
+    assert!(heap == memory - initial || heap == memory - first);
 }
 
 #[test]
@@ -83,8 +85,9 @@ fn try_reserve_fails_when_memory_cannot_grow_and_the_guest_goes_on() {
             for _ in 0..4 {
                 let vectors: u32 = guest.call("take_vectors_until_refused", len);
                 let taken = vectors * len;
+                // With what was free of the pages before.
                 assert!(
-                    taken > bytes / 2 && taken < bytes,
+                    taken > bytes / 2 && taken < bytes + PAGE,
                     "{vectors} of {len} bytes in {limit} pages"
                 );
             }
