@@ -53,10 +53,10 @@ pub(crate) struct Runs<M> {
     bins: [Frame; BINS],
 }
 
-/// How many frames the run of a block of `len` bytes has.
+/// How many frames the run of a block of `len` bytes has. (For the last lengths of 32 bits as many as no memory has.)
 #[inline]
 pub(crate) fn frames_of(len: u32) -> u32 {
-    len.saturating_add(SLACK).div_ceil(FRAME).max(1)
+    (len.saturating_add(SLACK + FRAME - 1) >> FRAME_SHIFT).max(1)
 }
 
 /// How many frames lie in front of the next multiple of `align` frames, a power of two.
