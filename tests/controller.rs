@@ -372,20 +372,22 @@ mod zeroed {
             (0, 0),
         ] {
             let mut memory = Scripted::new();
-            memory.grow(3).expect("there is memory");
+            let first = memory.grow(3).expect("there is memory") * PAGE;
+            let behind = first + 3 * PAGE;
             // SAFETY: these pages are nobody's.
-            unsafe { memory.address(0).write_bytes(MARK, 3 * PAGE as usize) };
+            unsafe { memory.address(first).write_bytes(MARK, 3 * PAGE as usize) };
+            let is_used = end - start >= 20_000;
+            let (start, end) = (first + start, first + end);
             let bytes = start..end;
             let mut heap = PageSlab::new(Initial { memory, bytes });
-            let is_used = end - start >= 20_000;
             let mut blocks = Vec::new();
             for len in [100, 2000, 9000, 70_000, 200_000] {
                 let ptr = heap.alloc_zeroed(len, 16).expect("there is memory");
                 assert!(heap.mut_mem(ptr, len).iter().all(|&byte| byte == 0));
                 heap.check_invariants();
-                let is_initial = ptr < 3 * PAGE;
+                let is_initial = ptr < behind;
                 assert!(!is_initial || ptr >= start, "{ptr} of {start}..{end}");
-                assert!(!is_initial || ptr + len <= end || end == 3 * PAGE);
+                assert!(!is_initial || ptr + len <= end || end == behind);
                 assert!(is_initial == is_used || !blocks.is_empty());
                 blocks.push((ptr, len));
             }
@@ -394,7 +396,7 @@ mod zeroed {
             }
             heap.check_invariants();
             // What was not the heap's is as it was.
-            for at in (0..start).chain(end..3 * PAGE) {
+            for at in (first..start).chain(end..behind) {
                 // SAFETY: it is within the first pages.
                 let byte = unsafe { heap.memory().address(at).read() };
                 assert!(byte == MARK, "{at} of {start}..{end}");
@@ -406,11 +408,11 @@ mod zeroed {
     fn what_is_the_heaps_from_the_start_counts_for_its_limit() {
         for (limit, is_used) in [(2, false), (3, true)] {
             let mut memory = Scripted::new();
-            memory.grow(3).expect("there is memory");
-            let bytes = 5000..3 * PAGE;
+            let first = memory.grow(3).expect("there is memory") * PAGE;
+            let bytes = first + 5000..first + 3 * PAGE;
             let mut heap = PageSlab::with_limit(Initial { memory, bytes }, limit);
             let ptr = heap.alloc(100).expect("there is memory");
-            assert_eq!(ptr < 3 * PAGE, is_used);
+            assert_eq!(ptr < first + 3 * PAGE, is_used);
             assert!(heap.pages() <= limit);
             heap.check_invariants();
         }
