@@ -8,6 +8,7 @@ mod mutants;
 mod outcome;
 mod sanitize;
 mod setup;
+mod size;
 mod stages;
 mod step;
 mod suites;

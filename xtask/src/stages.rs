@@ -2,9 +2,9 @@
 //!
 //! `cargo xtask test` runs those that say whether pageslab works; `--all` runs the rest as well.
 
-use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC, X86_64_LINUX};
+use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC, WASM_OPT, X86_64_LINUX};
 use crate::work::Work;
-use crate::{fuzz, sanitize, step, suites, unsafe_code};
+use crate::{fuzz, sanitize, size, step, suites, unsafe_code};
 use anyhow::{Result, bail};
 
 pub struct Stage {
@@ -187,6 +187,15 @@ pub const STAGES: &[Stage] = &[
         is_repeated: false,
         usual_time: 1,
         work: unsafe_code::run,
+        ..STAGE
+    },
+    Stage {
+        name: "size",
+        about: "the size of a module, which is not to grow unnoticed",
+        is_repeated: false,
+        usual_time: 10,
+        uses: &[WASM_OPT],
+        work: size::run,
         ..STAGE
     },
     Stage {

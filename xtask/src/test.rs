@@ -55,6 +55,7 @@ struct Row {
     /// A word for it, unless all is well.
     trouble: &'static str,
     failures: Vec<Failure>,
+    told: Vec<String>,
 }
 
 /// A stage and its number in this run.
@@ -160,6 +161,9 @@ impl Run<'_> {
                     row.outcome()
                 );
             }
+            for line in row.told.iter().filter(|_| !self.is_shown) {
+                println!("    {line}");
+            }
             for failure in &row.failures {
                 println!("\n{}\n", explanation(stage.name, failure));
             }
@@ -177,6 +181,7 @@ impl Run<'_> {
             time: Duration::ZERO,
             trouble: SKIPPED,
             failures: Vec::new(),
+            told: Vec::new(),
         };
         if lacks(stage.needs) {
             return row;
@@ -186,6 +191,7 @@ impl Run<'_> {
         work.go_through(stage);
         row.counts = work.counts;
         row.failures = work.failures;
+        row.told = work.told;
         row.time = start.elapsed();
         row.trouble = match () {
             () if !row.failures.is_empty() => FAILED,
@@ -278,6 +284,7 @@ fn table(rows: &[Row], time: Duration) -> String {
         time,
         trouble: "",
         failures: Vec::new(),
+        told: Vec::new(),
     };
     let mut lines = vec![columns(["stage", "passed", "ignored", "failed", "seconds"])];
     for row in rows {

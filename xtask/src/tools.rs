@@ -57,6 +57,13 @@ pub const WASM_CC: Tool = Tool {
     is_there: || lab_toolchain::wasi().is_ok(),
 };
 
+pub const WASM_OPT: Tool = Tool {
+    name: "wasm-opt (binaryen)",
+    used_for: "the size of a module as it is published; before wasm-opt it is bounded all the same",
+    remedy: "To install it: apt-get install npm, which it is fetched with",
+    is_there: || lab_toolchain::size::wasm_opt().is_ok(),
+};
+
 pub const NODE: Tool = Tool {
     name: "Node 18 or newer",
     used_for: "a guest with wasm-bindgen in Node",

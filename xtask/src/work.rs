@@ -17,6 +17,8 @@ pub struct Work<'a> {
     repetition: Option<&'a Repetition>,
     pub counts: Counts,
     pub failures: Vec<Failure>,
+    /// What is shown behind the stage's line.
+    pub told: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -26,6 +28,7 @@ impl<'a> Work<'a> {
             repetition: None,
             counts: Counts::default(),
             failures: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -122,6 +125,12 @@ impl<'a> Work<'a> {
 
     pub fn note(&mut self, line: &str) -> Result<()> {
         self.log.write(line)
+    }
+
+    /// The same of what nobody should have to look for.
+    pub fn tell(&mut self, line: &str) -> Result<()> {
+        self.told.push(line.into());
+        self.note(line)
     }
 
     /// Notes a failure of something that is no test of an executable.

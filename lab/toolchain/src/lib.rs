@@ -1,9 +1,11 @@
-//! A C compiler for wasm32-wasip1: one that is there, or Zig's from PyPI.
+//! A C compiler for wasm32-wasip1: one that is there, or Zig's from PyPI. (And the [`size`] of modules.)
 //!
 //! mimalloc, among the lab's allocators, needs one, and so do the tests of `pageslab-c`. Whatever is found has made a
 //! module of a program that includes wasi-libc's headers, with the flag that the `cc` crate gives it. It is no old one:
 //! mimalloc should be at its best, and from clang 14 and 16 a pair of its calls takes a third longer than from Zig's
 //! clang 22.
+
+pub mod size;
 
 use anyhow::{Context, Result, bail};
 use std::env::{split_paths, var, var_os};
