@@ -27,7 +27,7 @@ mod wasm;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guest::Guest;
-use plan::Plan;
+use plan::{PROGRAM_SIZES, Plan};
 use progress::stage;
 use results::{DLMALLOC, Platform, Results};
 use std::collections::BTreeMap;
@@ -65,9 +65,12 @@ const NATIVE: [&str; 9] = [
     "limit",
 ];
 
+/// One more, whose code alone is measured: it is the same, but for what the C library calls.
+const PAGESLAB_C: &str = "pageslab-c";
+
 /// Those that a quick run leaves out, unless they are asked for by name: the modes are of no use without the whole programs,
 /// and jemalloc takes minutes to build.
-const FULL_ONLY: [&str; 4] = [MODES[0], MODES[1], MODES[2], "jemalloc"];
+const FULL_ONLY: [&str; 5] = [MODES[0], MODES[1], MODES[2], PAGESLAB_C, "jemalloc"];
 
 #[derive(Parser)]
 #[command(
@@ -102,7 +105,7 @@ struct Measure {
     #[arg(long)]
     full: bool,
     /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, soak,
-    /// density and sizes. What is named so is measured in a quick run, too
+    /// density, sizes and sizes of programs. What is named so is measured in a quick run, too
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
     /// Measure only these, separated by commas, and dlmalloc, to which all are compared. In a quick run pageslab's modes and
@@ -222,7 +225,7 @@ impl Show {
 impl Measure {
     fn measure(&self) -> Result<Results> {
         for name in &self.allocators {
-            let known = [&WASM[..], &MODES, &NATIVE].concat();
+            let known = [&WASM[..], &MODES, &[PAGESLAB_C], &NATIVE].concat();
             ensure!(
                 known.contains(&name.as_str()),
                 "{name} is none of {}",
@@ -283,7 +286,7 @@ impl Measure {
         let mut names = self.names(&WASM);
         names.extend(self.names(&MODES));
         let (built, failed) = stage("building the guests for wasm32-wasip1", || {
-            modules::wasm(&names, plan.wants_programs())
+            modules::wasm(&names, plan.wants_program_modules())
         })?;
         let failed = failed.into_iter();
         missing.extend(failed.map(|(peer, reason)| (format!("{peer} on wasm32"), reason)));
@@ -296,7 +299,7 @@ impl Measure {
             .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
             .collect();
         let mut workloads = stage("time under wasmtime", || wasm::workloads(plan, &files));
-        if !with_programs.is_empty() {
+        if plan.wants_programs() {
             let programs = || wasm::programs(plan, &with_programs);
             workloads.extend(stage("time of whole programs under wasmtime", programs)?);
         }
@@ -334,10 +337,25 @@ impl Measure {
             platform.densities = stage("density", || density::measure(plan, &files));
         }
         if plan.wants_part("sizes") {
-            match stage("module sizes", || sizes::measure(&names)) {
+            match stage("module sizes", || sizes::smallest(&names)) {
                 Ok(sizes) => platform.sizes = sizes,
                 Err(error) => {
                     missing.insert("module sizes".into(), format!("{error:#}"));
+                }
+            }
+        }
+        if plan.wants_part(PROGRAM_SIZES) {
+            platform.sizes.extend(sizes::programs(&with_programs));
+            let mut names: Vec<&str> = built.iter().map(|built| built.name.as_str()).collect();
+            let alone = self.names(&[PAGESLAB_C]);
+            names.extend(&alone);
+            match stage("sizes of a small program", || sizes::words(&names)) {
+                Ok(sizes) => {
+                    platform.sizes.extend(sizes);
+                    platform.modes.extend(alone.into_iter().map(String::from));
+                }
+                Err(error) => {
+                    missing.insert("sizes of a small program".into(), format!("{error:#}"));
                 }
             }
         }

@@ -43,13 +43,7 @@ type Missing = BTreeMap<String, String>;
 /// Builds these allocators' modules, if wanted also those with the whole programs. Peers may be missing; pageslab
 /// and dlmalloc may not.
 pub fn wasm(names: &[&str], programs: bool) -> Result<(Vec<Built>, Missing)> {
-    let compiler = LazyCell::new(lab_toolchain::wasi);
-    // What to tell a peer's build scripts.
-    let environment = |name: &str| match name.starts_with("mimalloc").then(|| &*compiler) {
-        None => Ok(Environment::new()),
-        Some(Ok(compiler)) => Ok(compiler.environment.clone()),
-        Some(Err(error)) => Err(anyhow!("{error:#}")),
-    };
+    let environment = environments();
     let mut missing = Missing::new();
     let mut built = Vec::new();
     for &name in names {
@@ -74,6 +68,16 @@ pub fn wasm(names: &[&str], programs: bool) -> Result<(Vec<Built>, Missing)> {
         keep(name, one(), &mut built, &mut missing)?;
     }
     Ok((built, missing))
+}
+
+/// What to tell an allocator's build scripts on wasm.
+pub fn environments() -> impl Fn(&str) -> Result<Environment> {
+    let compiler = LazyCell::new(lab_toolchain::wasi);
+    move |name| match name.starts_with("mimalloc").then(|| &*compiler) {
+        None => Ok(Environment::new()),
+        Some(Ok(compiler)) => Ok(compiler.environment.clone()),
+        Some(Err(error)) => Err(anyhow!("{error:#}")),
+    }
 }
 
 /// Builds these allocators' native executables, without the whole programs.

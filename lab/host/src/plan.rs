@@ -37,11 +37,15 @@ pub struct Plan {
 }
 
 /// What only a full run has, as a quick one says it.
-pub const LEFT_OUT: &str = "the whole programs, calls with up to ten million live blocks and their latencies, a thousand \
-                            instances, the long soak, pageslab's modes and jemalloc, which `cargo xtask bench --full` has";
+pub const LEFT_OUT: &str = "the whole programs, the sizes of programs, calls with up to ten million live blocks and their \
+                            latencies, a thousand instances, the long soak, pageslab's modes and jemalloc, which `cargo \
+                            xtask bench --full` has";
 
 /// The parts that a quick run leaves out, unless they are asked for by name.
-const FULL_ONLY: [&str; 2] = ["growth", "latency"];
+const FULL_ONLY: [&str; 3] = ["growth", "latency", PROGRAM_SIZES];
+
+/// The sizes of whole programs and of a small one.
+pub const PROGRAM_SIZES: &str = "sizes of programs";
 
 impl Plan {
     /// Whether a workload (`group/case`) is to be measured.
@@ -61,7 +65,12 @@ impl Plan {
         workloads
     }
 
-    /// Whether any of the whole programs is to be measured, whose modules take long to build. Each bears the name of its
+    /// Whether the modules with the whole programs are to be built, which takes long.
+    pub fn wants_program_modules(&self) -> bool {
+        self.wants_programs() || self.full && self.wants_part(PROGRAM_SIZES)
+    }
+
+    /// Whether any of the whole programs is to be measured. Each bears the name of its
     /// trace.
     pub fn wants_programs(&self) -> bool {
         let is_named = self.filter.starts_with(PROGRAM);
@@ -132,7 +141,8 @@ mod tests {
         assert!(!plan("json").wants_part("growth"));
         assert!(plan("trace/").workloads().len() >= 12);
         assert!(plan("json").wants_programs() && plan("").wants_programs());
-        assert!(!plan("pair/").wants_programs());
+        assert!(!plan("pair/").wants_programs() && !plan("pair/").wants_program_modules());
+        assert!(!plan("sizes").wants_programs() && plan("sizes").wants_program_modules());
     }
 
     #[test]

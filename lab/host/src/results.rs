@@ -175,11 +175,64 @@ pub struct DensityFigures {
     pub instantiation_microseconds: f64,
 }
 
-/// The size of a module with three exports (alloc, free, realloc) after `wasm-opt -Oz`.
+/// The bytes of a module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Size {
     pub allocator: String,
+    /// Results from before there were others are of the smallest.
+    #[serde(default)]
+    pub module: Module,
+    /// What the same module takes with std's default allocator, to which it is compared; 0 for those that are not.
+    #[serde(default)]
+    pub default: u64,
     pub outcome: Result<u64, String>,
+}
+
+impl Size {
+    /// What it takes more than with std's default allocator.
+    pub fn added(&self) -> Result<i64, String> {
+        let added = |bytes: &u64| *bytes as i64 - self.default as i64;
+        self.outcome.as_ref().map(added).map_err(String::clone)
+    }
+}
+
+/// The modules whose size is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Module {
+    /// With three exports (alloc, free, realloc), after `wasm-opt -Oz`.
+    #[default]
+    Smallest,
+    /// With the whole programs; without custom sections, as the next two.
+    Programs,
+    /// A word counter, at opt-level 3.
+    Words,
+    /// The same at opt-level "z".
+    SmallWords,
+}
+
+impl Module {
+    pub const ALL: [Self; 4] = [
+        Self::Smallest,
+        Self::Programs,
+        Self::Words,
+        Self::SmallWords,
+    ];
+
+    #[must_use]
+    pub fn is_compared_with_default(self) -> bool {
+        matches!(self, Self::Words | Self::SmallWords)
+    }
+
+    /// What it is, in words that are few enough for a column of the terminal.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Smallest => "smallest module",
+            Self::Programs => "module of the programs",
+            Self::Words => "word counter",
+            Self::SmallWords => "word counter (z)",
+        }
+    }
 }
 
 /// Operations without end, while sizes drift and the live bytes stay as many as they are.

@@ -4,7 +4,7 @@ use super::bars::{Bar, Bars, Category};
 use super::course::Course;
 use super::curves::Curves;
 use super::palette::Palette;
-use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Platform, Workload};
+use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Module, Platform, Workload};
 use crate::summary::figures::{self, Quantity, describe, mean, ratio};
 use crate::summary::tables::cells::{FAILED, Outcome, ratio_text, thousands};
 use crate::summary::tables::{DENSITIES, PERCENTILES, Percentile, dense, size};
@@ -370,7 +370,10 @@ fn densities(platform: &Platform) -> Vec<Bars> {
 }
 
 fn sizes(platform: &Platform) -> Bars {
-    let bar = |name: &String| outcome(size(platform, name), |bytes| *bytes as f64);
+    let bar = |name: &String| {
+        let size = size(platform, Module::Smallest, name);
+        outcome(size.map(|size| &size.outcome), |bytes| *bytes as f64)
+    };
     Bars {
         title: "Size of a module of alloc, free and realloc".into(),
         unit: "bytes".into(),

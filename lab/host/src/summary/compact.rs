@@ -5,10 +5,11 @@ use super::figures::{self, Quantity, describe, figure};
 use super::goals::SMALL_GUEST;
 use super::table::Table;
 use super::tables::cells::{
-    KIB_PER_PAGE, mean_cells, measured_cell, outcome_cell, relative_cells, thousands, worst_cells,
+    KIB_PER_PAGE, added_cell, added_label, mean_cells, measured_cell, relative_cells, thousands,
+    worst_cells,
 };
-use super::tables::{dense, size};
-use crate::results::{DLMALLOC, LIMIT, Platform, Workload};
+use super::tables::{ABOUT_ADDED, dense, size};
+use crate::results::{DLMALLOC, LIMIT, Module, Platform, Workload};
 
 #[must_use]
 pub fn table(platform: &Platform) -> Table {
@@ -108,7 +109,7 @@ fn memory(table: &mut Table, platform: &Platform) {
     }
 }
 
-/// Density at the most instances, and the module's size.
+/// Density at the most instances, and the modules' sizes.
 fn singles(table: &mut Table, platform: &Platform) {
     let most = platform.densities.iter().map(|point| point.instances).max();
     if let Some(most) = most {
@@ -120,13 +121,29 @@ fn singles(table: &mut Table, platform: &Platform) {
         let label = ["an instance: start and first job".into()];
         table.row(label.into_iter().chain(time));
     }
-    if !platform.sizes.is_empty() {
-        let cells = platform
-            .allocators
-            .iter()
-            .map(|name| outcome_cell(size(platform, name), |bytes| thousands(*bytes)));
-        let label = ["smallest module, bytes".into()];
-        table.row(label.into_iter().chain(cells));
+    for module in Module::ALL {
+        let find = |name: &str| size(platform, module, name);
+        if !platform.allocators.iter().any(|name| find(name).is_some()) {
+            continue;
+        }
+        let cells = match module {
+            Module::Programs => {
+                let outcome = |name: &str| find(name).map(|size| &size.outcome);
+                relative_cells(platform, outcome, |bytes| *bytes as f64)
+            }
+            _ => {
+                let names = platform.allocators.iter();
+                names.map(|name| added_cell(find(name))).collect()
+            }
+        };
+        let label = match module {
+            Module::Programs => module.describe().into(),
+            _ => added_label(module),
+        };
+        table.row([label].into_iter().chain(cells));
+        if module == Module::Words {
+            table.remark(ABOUT_ADDED);
+        }
     }
 }
 
@@ -181,6 +198,9 @@ mod tests {
             "memory of a small guest",
             "an instance",
             "smallest module",
+            "module of the programs",
+            "word counter, bytes added",
+            "word counter (z), bytes added",
         ] {
             assert!(has(&results.platforms[0], label), "{label}");
             assert!(!has(&results.platforms[1], label), "{label}");

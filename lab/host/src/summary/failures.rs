@@ -66,7 +66,8 @@ pub fn failures(results: &Results) -> Vec<Failure> {
         }
         for size in &platform.sizes {
             if let Err(reason) = &size.outcome {
-                add(&size.allocator, "module size".into(), reason);
+                let what = format!("size of the {}", size.module.describe());
+                add(&size.allocator, what, reason);
             }
         }
     }
@@ -89,7 +90,7 @@ mod tests {
             "growth",
             "latency of free",
             "density",
-            "module size",
+            "size of the smallest module",
             "soak",
         ] {
             assert!(

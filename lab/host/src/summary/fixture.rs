@@ -1,8 +1,8 @@
 //! Made-up results for tests: two platforms, a peer that fails, one that is missing, names that need escaping.
 
 use crate::results::{
-    Cell, Density, DensityFigures, Growth, GrowthFigures, Latency, Percentiles, Platform, Results,
-    Size, Soak, SoakFigures, Workload,
+    Cell, Density, DensityFigures, Growth, GrowthFigures, Latency, Module, Percentiles, Platform,
+    Results, Size, Soak, SoakFigures, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -199,9 +199,18 @@ fn soaks(allocators: &[(&str, f64)]) -> Vec<Soak> {
 }
 
 fn platform(name: &str, allocators: &[(&str, f64)], is_wasm: bool) -> Platform {
-    let sizes = allocators.iter().map(|&(allocator, factor)| Size {
-        allocator: allocator.into(),
-        outcome: outcome(allocator, (1500.0 * factor) as u64),
+    let sizes = Module::ALL.into_iter().flat_map(|module| {
+        let default = if module.is_compared_with_default() {
+            60_000
+        } else {
+            0
+        };
+        allocators.iter().map(move |&(allocator, factor)| Size {
+            allocator: allocator.into(),
+            module,
+            default,
+            outcome: outcome(allocator, default + (1500.0 * factor) as u64),
+        })
     });
     Platform {
         name: name.into(),

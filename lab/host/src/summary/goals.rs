@@ -4,9 +4,10 @@
 
 use super::figures::{self, Mean, Quantity, mean, worst};
 use super::soak;
-use super::tables::cells::thousands;
+use super::tables::{cells::thousands, size};
 use crate::results::{
-    DLMALLOC, DensityFigures, LIMIT, Latency, PAGESLAB, Percentiles, Platform, Results, Workload,
+    DLMALLOC, DensityFigures, LIMIT, Latency, Module, PAGESLAB, Percentiles, Platform, Results,
+    Workload,
 };
 
 /// Where every page counts.
@@ -236,7 +237,7 @@ fn memory(wasm: Option<&Platform>) -> Vec<Goal> {
         Some(figures(PAGESLAB)? / figures(DLMALLOC)?)
     };
     let size = wasm.and_then(|wasm| {
-        let size = wasm.sizes.iter().find(|size| size.allocator == PAGESLAB)?;
+        let size = size(wasm, Module::Smallest, PAGESLAB)?;
         Some(*size.outcome.as_ref().ok()? as f64)
     });
     use Bound::AtMost;

@@ -3,8 +3,9 @@
 
 use super::figures::{self, Quantity, describe, figure, mean, worst};
 use super::table::Table;
-use super::tables::cells::{FAILED, NOTHING, mean_text, ratio_text, thousands};
-use crate::results::{PAGESLAB, Platform, Workload};
+use super::tables::cells::{NOTHING, added_label, mean_text, outcome_cell, ratio_text, signed};
+use super::tables::{ABOUT_ADDED, size};
+use crate::results::{Module, PAGESLAB, Platform, Size, Workload};
 
 /// Below this many pages of pageslab's, a ratio of memory says more about rounding than about a mode.
 const LEAST_PAGES: f64 = 16.0;
@@ -91,29 +92,29 @@ fn means(
 }
 
 fn sizes(table: &mut Table, platform: &Platform) {
-    let find = |name: &str| platform.sizes.iter().find(|size| size.allocator == name);
-    let Some(Ok(plain)) = find(PAGESLAB).map(|size| &size.outcome) else {
-        return;
-    };
-    let cells = platform
-        .modes
-        .iter()
-        .map(|mode| match find(mode).map(|size| &size.outcome) {
-            None => NOTHING.into(),
-            Some(Err(_)) => FAILED.into(),
-            Some(Ok(bytes)) => {
-                let ratio = *bytes as f64 / *plain as f64;
-                format!("{} ({})", thousands(*bytes), ratio_text(ratio))
-            }
+    for module in Module::ALL {
+        let added = |name: &str| size(platform, module, name).map(Size::added);
+        let Some(Ok(plain)) = added(PAGESLAB) else {
+            continue;
+        };
+        let cells = platform.modes.iter().map(|mode| {
+            outcome_cell(added(mode).as_ref(), |bytes| {
+                let ratio = *bytes as f64 / plain as f64;
+                format!("{} ({})", signed(*bytes), ratio_text(ratio))
+            })
         });
-    let label = "module of alloc, free and realloc, bytes (ratio)";
-    table.row([label.into()].into_iter().chain(cells));
+        let label = format!("{} (ratio)", added_label(module));
+        table.row([label].into_iter().chain(cells));
+        if module == Module::Words {
+            table.remark(ABOUT_ADDED);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Cell, Results, Size};
+    use crate::results::{Cell, Results};
     use crate::summary::{compact, fixture, tables};
 
     const MODE: &str = "pageslab-careful";
@@ -134,14 +135,15 @@ mod tests {
             }
             workload.cells.insert(MODE.into(), cell);
         }
-        let plain = wasm
-            .sizes
-            .iter()
-            .find(|size| size.allocator == PAGESLAB)
-            .unwrap();
-        let bytes = plain.outcome.clone().unwrap() * 3;
-        let (allocator, outcome) = (MODE.into(), Ok(bytes));
-        wasm.sizes.push(Size { allocator, outcome });
+        for module in Module::ALL {
+            let plain = size(wasm, module, PAGESLAB).unwrap().clone();
+            let added = plain.added().unwrap() as u64;
+            wasm.sizes.push(Size {
+                allocator: MODE.into(),
+                outcome: Ok(plain.default + added * 3),
+                ..plain
+            });
+        }
         results
     }
 
@@ -159,7 +161,10 @@ mod tests {
         assert!(cell("time").len() > 5 && cell("time").iter().all(|cell| *cell == "2.00"));
         assert_eq!(cell("executed"), ["1.00"]);
         assert_eq!(cell("peak"), ["2.00", "2.00"]);
-        assert!(cell("module")[0].ends_with("(3.00)"));
+        for module in Module::ALL {
+            let label = added_label(module);
+            assert!(cell(&label)[0].ends_with("(3.00)"), "{label}");
+        }
     }
 
     #[test]

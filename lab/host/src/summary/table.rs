@@ -103,7 +103,8 @@ impl Table {
     pub fn is_numeric(&self, column: usize) -> bool {
         let is_word = |cell: &str| cell.is_empty() || cell == NOTHING || cell == FAILED;
         let is_figure = |cell: &str| {
-            cell.starts_with(|first: char| first.is_ascii_digit())
+            let digits = cell.trim_start_matches('−');
+            digits.starts_with(|first: char| first.is_ascii_digit())
                 && !cell.contains(char::is_alphabetic)
         };
         let mut cells = self.rows.iter().map(|row| row.cells[column].as_str());

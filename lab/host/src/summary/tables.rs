@@ -10,7 +10,8 @@ use super::modes;
 use super::soak;
 use super::table::Table;
 use crate::results::{
-    DLMALLOC, Density, DensityFigures, GrowthFigures, Percentiles, Platform, SoakFigures, Workload,
+    DLMALLOC, Density, DensityFigures, GrowthFigures, Module, Percentiles, Platform, Size,
+    SoakFigures, Workload,
 };
 use cells::{
     KIB_PER_PAGE, NOTHING, compared_cells, mean_cells, measured_cell, nanoseconds, outcome_cell,
@@ -319,23 +320,33 @@ fn density(platform: &Platform) -> Table {
     table
 }
 
-pub fn size<'a>(platform: &'a Platform, name: &str) -> cells::Outcome<'a, u64> {
-    let size = platform.sizes.iter().find(|size| size.allocator == name);
-    size.map(|size| &size.outcome)
+/// What the modules are.
+pub const ABOUT_SIZES: &str = "The smallest module has alloc, free and realloc, after wasm-opt -Oz. The programs and the word \
+                               counter are without custom sections; (z): built for size, else for speed.";
+
+/// What bytes added are.
+pub const ABOUT_ADDED: &str =
+    "Bytes added: over the same program with std's default allocator, wasi-libc's.";
+
+pub fn size<'a>(platform: &'a Platform, module: Module, name: &str) -> Option<&'a Size> {
+    let is = |size: &&Size| size.module == module && size.allocator == name;
+    platform.sizes.iter().find(is)
 }
 
 fn sizes(platform: &Platform) -> Table {
     let mut table = Table::per_allocator(
         platform,
-        "Size of a module of alloc, free and realloc",
-        &format!("After wasm-opt -Oz. {IN_BRACKETS}"),
+        "Size of modules, bytes",
+        &format!("{ABOUT_SIZES} {IN_BRACKETS}"),
         &[""],
     );
-    if !platform.sizes.is_empty() {
-        let find = |name: &str| size(platform, name);
-        let show = |bytes| thousands(bytes as u64);
-        let cells = compared_cells(platform, find, |bytes| *bytes as f64, show);
-        table.row(["bytes".into()].into_iter().chain(cells));
+    for module in Module::ALL {
+        let find = |name: &str| size(platform, module, name).map(|size| &size.outcome);
+        if platform.allocators.iter().any(|name| find(name).is_some()) {
+            let show = |bytes| thousands(bytes as u64);
+            let cells = compared_cells(platform, find, |bytes| *bytes as f64, show);
+            table.row([module.describe().into()].into_iter().chain(cells));
+        }
     }
     table
 }

@@ -1,7 +1,7 @@
 //! What is in a cell, as text: a figure with as many digits as mean something, a ratio to dlmalloc, or a word for why
 //! there is none.
 
-use crate::results::{Cell, DLMALLOC, Platform, Workload};
+use crate::results::{Cell, DLMALLOC, Module, Platform, Size, Workload};
 use crate::summary::figures::{Mean, Quantity, mean, ratio, worst};
 
 /// Where an allocator failed.
@@ -102,6 +102,21 @@ fn base<'a, T: 'a>(find: impl Fn(&str) -> Outcome<'a, T>, of: impl Fn(&T) -> f64
     (base > 0.0).then_some(base)
 }
 
+/// What a module takes more than with std's default allocator, or all of it if it is not compared with that.
+pub fn added_cell(size: Option<&Size>) -> String {
+    outcome_cell(size.map(Size::added).as_ref(), |bytes| signed(*bytes))
+}
+
+#[must_use]
+pub fn added_label(module: Module) -> String {
+    let added = if module.is_compared_with_default() {
+        " added"
+    } else {
+        ""
+    };
+    format!("{}, bytes{added}", module.describe())
+}
+
 /// Two digits behind the point, or three if nothing else were left.
 #[must_use]
 pub fn ratio_text(ratio: f64) -> String {
@@ -137,6 +152,12 @@ pub fn thousands(value: u64) -> String {
     text
 }
 
+#[must_use]
+pub fn signed(value: i64) -> String {
+    let sign = if value < 0 { "−" } else { "" };
+    format!("{sign}{}", thousands(value.unsigned_abs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +169,7 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_000), "1,000");
         assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(signed(-1_234), "−1,234");
         assert_eq!(ratio_text(1.234), "1.23");
         assert_eq!(ratio_text(0.0061), "0.006");
         assert_eq!(nanoseconds(1.234), "1.23");
