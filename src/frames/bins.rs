@@ -16,7 +16,7 @@ const EXACT_SHIFT: u32 = GEOMETRY.exact_shift;
 pub(crate) const BINS: usize = bin_of(MAX_FRAMES) as usize + 1;
 
 /// The bin of free runs of this length.
-#[inline]
+#[inline(never)]
 pub(crate) const fn bin_of(frames: u32) -> u32 {
     if frames <= 1 << EXACT_SHIFT {
         return frames;

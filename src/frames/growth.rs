@@ -10,7 +10,7 @@
 
 use crate::frames::entry::{Kind, Tag};
 use crate::frames::map::{LEAF, PAGES_PER_ROOT_FRAME};
-use crate::frames::runs::{LOOK, Runs};
+use crate::frames::runs::{Head, LOOK, Runs};
 use crate::hooks::{CHECKED, fill};
 use crate::memory::{LinearMemory, MAX_PAGES};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
@@ -37,8 +37,19 @@ pub(crate) struct Plan {
     wanted_leaves: u32,
     /// How many frames that takes, with a guard, or 0.
     metadata: u32,
-    /// Whether a hole has room for it. Else it goes in front of what is free.
-    fits_hole: bool,
+    /// A hole that has room for it. Else it goes in front of what is free.
+    hole: Option<Head>,
+}
+
+impl Plan {
+    /// How many frames the metadata takes in front of what is free.
+    fn in_front(&self) -> u32 {
+        if self.hole.is_some() {
+            0
+        } else {
+            self.metadata
+        }
+    }
 }
 
 impl<M: LinearMemory> Runs<M> {
@@ -58,6 +69,12 @@ impl<M: LinearMemory> Runs<M> {
         });
         let frames = root_frames + (leaves * LEAF).div_ceil(FRAME);
         let metadata = if frames > 0 { GUARD_FRAMES + frames } else { 0 };
+        // In checked mode a hole may have been written to, which is to be found.
+        let hole = if metadata > 0 && !CHECKED {
+            self.find(metadata, 1, LOOK)
+        } else {
+            None
+        };
         Plan {
             pages,
             page,
@@ -65,8 +82,7 @@ impl<M: LinearMemory> Runs<M> {
             root_frames,
             wanted_leaves,
             metadata,
-            // In checked mode a hole may have been written to, which is to be found.
-            fits_hole: metadata == 0 || !CHECKED && self.find(metadata, 1, LOOK).is_some(),
+            hole,
         }
     }
 
@@ -91,7 +107,7 @@ impl<M: LinearMemory> Runs<M> {
                 return None;
             }
             let plan = self.plan_for(size, pages, 0);
-            let metadata = if plan.fits_hole { 0 } else { plan.metadata };
+            let metadata = plan.in_front();
             // The last frame of the address space is nobody's.
             let taken = missing + u32::from(size + pages == MAX_PAGES);
             let needed = (taken + metadata + extra).div_ceil(FRAMES_PER_PAGE);
@@ -100,14 +116,15 @@ impl<M: LinearMemory> Runs<M> {
             }
             pages = needed;
         };
-        if in_place && !least.fits_hole {
+        let room = if in_place { 0 } else { room };
+        if least.in_front() > room {
             return None;
         }
         let leaves = self.held + self.map.spares() + least.leaves;
         let mut ahead = least.wanted_leaves.saturating_sub(leaves);
         while ahead > 0 {
             let plan = self.plan_for(size, pages, ahead);
-            if plan.fits_hole || !in_place && plan.metadata <= room {
+            if plan.in_front() <= room {
                 return Some(plan);
             }
             ahead /= 2;
@@ -154,27 +171,17 @@ impl<M: LinearMemory> Runs<M> {
         let joins = self.end + self.end_frames == first;
         let mut end = if joins { self.end } else { first };
         let metadata = plan.metadata;
-        if !plan.fits_hole && frames_end - end < metadata {
+        if frames_end - end < plan.in_front() {
             return;
         }
         let bytes = u64::from(frames_end - first) << FRAME_SHIFT;
         fill(&self.memory, first << FRAME_SHIFT, bytes);
-        let hole = if plan.fits_hole && metadata > 0 {
-            self.find(metadata, 1, LOOK)
-                .map(|run| self.cut(run, metadata, 1))
-        } else {
-            None
-        };
+        let hole = plan.hole.map(|run| self.cut(run, metadata, 1));
         if !joins && self.end_frames > 0 {
             self.insert(self.end, self.end_frames);
         }
-        let guard = match hole {
-            Some(head) => head.get(),
-            None => {
-                end += metadata;
-                end - metadata
-            }
-        };
+        let guard = hole.map_or(end, Head::get);
+        end += plan.in_front();
         let root = self.address(guard + GUARD_FRAMES);
         let leaves = self.address(guard + GUARD_FRAMES + plan.root_frames);
         // SAFETY: the frames are new, or of the free end or a hole, and there are as many as the plan needs for the root and the leaves.
