@@ -1,7 +1,7 @@
 //! The controller: the trait that clients hold, and the public type that implements it.
 
 use crate::checked::mode::Checks;
-use crate::heap::{Heap, NoBytes};
+use crate::heap::{Heap, NoBytes, Stats};
 use crate::hooks::CHECKED;
 use crate::memory::{LinearMemory, MAX_PAGES, PAGE};
 use crate::sizes::class::GRANULE;
@@ -166,6 +166,18 @@ impl<M: LinearMemory> PageSlab<M> {
             Error::Overflow { len, .. } => Ok(len),
             error => Err(error),
         }
+    }
+
+    /// What the heap consists of, found out in time proportional to its size.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Poisoned`] if an earlier call was stopped in the midst of a change: what there is cannot be told then.
+    pub fn stats(&self) -> Result<Stats> {
+        if self.heap.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        Ok(self.heap.stats())
     }
 
     /// Checks every invariant of the allocator's data, in time proportional to the size of the heap. For tests.

@@ -22,7 +22,7 @@ pub use misuse::{MisuseHandler, report_and_trap};
 
 use crate::controller::{MemoryController, PageSlab};
 use crate::memory::LinearMemory;
-use crate::{Error, Result};
+use crate::{Error, Result, Stats};
 use core::alloc::{GlobalAlloc, Layout};
 use core::num::NonZeroU32;
 use core::ptr::null_mut;
@@ -120,6 +120,15 @@ impl GlobalPageSlab {
     /// How many allocations are live. Takes time with the size of the heap.
     pub fn live(&self) -> usize {
         with_heap(|heap| heap.live().count())
+    }
+
+    /// What the heap consists of, as [`PageSlab::stats`].
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn stats(&self) -> Result<Stats> {
+        with_heap(|heap| heap.stats())
     }
 
     /// The length of the live allocation that starts at this address, in bytes: for callers that do not know it, such as

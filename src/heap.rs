@@ -6,6 +6,7 @@ mod long;
 mod realloc;
 mod slots;
 mod state;
+mod stats;
 #[cfg(all(
     test,
     unix,
@@ -16,3 +17,4 @@ mod tests;
 
 pub(crate) use find::NoBytes;
 pub(crate) use state::Heap;
+pub use stats::{ClassStats, Stats};

@@ -134,6 +134,7 @@ pub use error::{Error, Result};
     all(any(unix, windows), target_pointer_width = "64")
 ))]
 pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_and_trap};
+pub use heap::{ClassStats, Stats};
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;
 #[cfg(all(any(unix, windows), target_pointer_width = "64"))]

@@ -811,3 +811,47 @@ mod errors {
         assert!(size_of::<Error>() <= 16);
     }
 }
+
+mod stats {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(
+        feature = "checked",
+        ignore = "blocks have slack, and wait before they are free"
+    )]
+    fn tell_what_there_is() {
+        let mut heap = PageSlab::with_limit(memory(), 20);
+        assert_eq!(heap.stats().unwrap().pages, 0);
+        for _ in 0..30 {
+            heap.alloc(100).expect("there is memory");
+        }
+        let freed = heap.alloc(100).expect("there is memory");
+        heap.free(freed, 100).expect("it is live");
+        let long = heap.alloc(100_000).expect("there is memory");
+        let stats = heap.stats().unwrap();
+        assert_eq!((stats.live_blocks, stats.live_bytes), (31, 103_000));
+        assert_eq!(stats.run_bytes, 98 * u64::from(FRAME));
+        assert_eq!(stats.block_bytes, 30 * 112 + stats.run_bytes);
+        let class = stats.classes.iter().find(|class| class.slot_size == 112);
+        let class = class.expect("it is a class");
+        assert_eq!((class.live, class.live_bytes), (30, 3000));
+        // One frame, two, and four.
+        assert_eq!((class.slabs, class.slots), (3, 9 + 18 + 36));
+        assert_eq!(stats.slab_bytes, 7 * u64::from(FRAME));
+        assert!(stats.growths > 0 && stats.refused_growths == 0);
+
+        // What is free in one piece can be had in one piece.
+        heap.free(long, 100_000).expect("it is live");
+        let stats = heap.stats().unwrap();
+        assert_eq!((stats.run_bytes, stats.live_blocks), (0, 30));
+        let longest = u32::try_from(stats.longest_free).unwrap();
+        assert!(longest >= 98 * FRAME);
+        let pages = heap.pages();
+        heap.alloc(longest).expect("it is free");
+        assert_eq!(heap.pages(), pages);
+
+        assert!(heap.alloc(20 * PAGE).is_err());
+        assert_eq!(heap.stats().unwrap().refused_growths, 1);
+    }
+}

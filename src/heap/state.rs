@@ -36,6 +36,9 @@ pub(crate) struct Heap<M> {
     pub(super) vacant: [Option<SlabPtr>; PLACES],
     /// Which classes have a vacant slab: bit `i` for class `i`.
     pub(super) with_vacant: u64,
+    /// How often memory has grown, and how often it did not when it should have.
+    pub(super) growths: u32,
+    pub(super) refused_growths: u32,
     pub(crate) runs: Runs<M>,
 }
 
@@ -47,6 +50,8 @@ impl<M> Heap<M> {
             partial: [None; PLACES],
             vacant: [None; PLACES],
             with_vacant: 0,
+            growths: 0,
+            refused_growths: 0,
             runs: Runs::new(memory, max_pages),
         }
     }
@@ -171,9 +176,12 @@ impl<M: LinearMemory> Heap<M> {
                 && let Some(page) = self.runs.memory.grow(plan.pages)
             {
                 self.change(|heap| heap.runs.adopt(page, plan));
+                self.growths += 1;
                 return true;
             }
         }
+        // A run that cannot grow in place moves.
+        self.refused_growths += u32::from(!in_place);
         false
     }
 }

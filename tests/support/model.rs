@@ -275,6 +275,34 @@ impl Model {
             "the heap holds more pages than it was given"
         );
         assert!(self.memory.size() >= granted);
+        self.check_stats();
+    }
+
+    /// Checks that the heap's figures are the model's, and that they add up.
+    #[track_caller]
+    fn check_stats(&self) {
+        let stats = self.heap.stats().expect("no call was stopped");
+        let live_bytes = self.live().map(|(_, len)| u64::from(len)).sum::<u64>();
+        assert_eq!(stats.live_blocks as usize, self.live().count());
+        assert_eq!(stats.live_bytes, live_bytes);
+        assert_eq!(stats.pages, self.heap.pages());
+        assert_eq!(stats.pages + stats.foreign_pages, self.heap.memory().size());
+        let parts = [
+            stats.slab_bytes,
+            stats.run_bytes,
+            stats.free_bytes,
+            stats.metadata_bytes,
+            stats.other_bytes,
+        ];
+        let all = u64::from(stats.pages) * u64::from(pageslab::PAGE);
+        assert_eq!(parts.iter().sum::<u64>(), all, "{stats:?}");
+        assert!(stats.longest_free <= stats.free_bytes);
+        assert!(live_bytes <= stats.block_bytes);
+        assert!(stats.block_bytes <= stats.slab_bytes + stats.run_bytes);
+        let slots = |class: &pageslab::ClassStats| u64::from(class.slots * class.slot_size);
+        assert!(stats.classes.iter().map(slots).sum::<u64>() <= stats.slab_bytes);
+        assert!(stats.classes.iter().all(|class| class.live <= class.slots));
+        assert_eq!(stats.growths == 0, stats.pages == 0);
     }
 
     /// Checks all of that, and every byte of every block and of the foreign party.
