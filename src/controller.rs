@@ -180,6 +180,32 @@ impl<M: LinearMemory> PageSlab<M> {
         Ok(self.heap.stats())
     }
 
+    /// Writes down every run and slab of the heap, with the lengths of all blocks, in the format of `docs/snapshot.md`, which the
+    /// package `pageslab-snapshot` reads. Returns how many bytes that is; if the buffer has fewer, what is in it is of no use.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    ///
+    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// heap.alloc(100)?;
+    /// let mut buffer = vec![0; heap.snapshot(&mut [])?];
+    /// assert_eq!(heap.snapshot(&mut buffer)?, buffer.len());
+    /// assert_eq!(buffer[..8], *b"pageslab");
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`stats`](Self::stats).
+    pub fn snapshot(&self, buffer: &mut [u8]) -> Result<usize> {
+        if self.heap.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        Ok(self.heap.snapshot(buffer))
+    }
+
     /// Checks every invariant of the allocator's data, in time proportional to the size of the heap. For tests.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ mod checked;
 mod futex;
 #[cfg(fuzzing)]
 mod fuzzing;
+mod layout;
 mod lock;
 #[cfg(target_arch = "wasm32")]
 mod memory;
@@ -129,6 +130,16 @@ impl GlobalPageSlab {
     /// As it has.
     pub fn stats(&self) -> Result<Stats> {
         with_heap(|heap| heap.stats())
+    }
+
+    /// Writes down every run and slab of the heap, as [`PageSlab::snapshot`]. The buffer may be a block of this heap: then it is in the
+    /// snapshot.
+    ///
+    /// # Errors
+    ///
+    /// As it has.
+    pub fn snapshot(&self, buffer: &mut [u8]) -> Result<usize> {
+        with_heap(|heap| heap.snapshot(buffer))
     }
 
     /// The length of the live allocation that starts at this address, in bytes: for callers that do not know it, such as

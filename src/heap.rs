@@ -5,6 +5,7 @@ mod find;
 mod long;
 mod realloc;
 mod slots;
+mod snapshot;
 mod state;
 mod stats;
 #[cfg(all(

@@ -13,6 +13,7 @@
 use crate::frames::entry::{Entry, Kind, Tag};
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame};
 use crate::slabs::slab::SlabPtr;
+use core::mem::offset_of;
 use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -57,6 +58,13 @@ const_assert!(size_of::<Spare>() <= LEAF as usize && align_of::<Spare>() <= alig
 unsafe impl Send for Map {}
 
 impl Map {
+    /// Where `root`, `first` and `pages` are, for a host that reads them.
+    pub(crate) const FIELDS: [usize; 3] = [
+        offset_of!(Self, root),
+        offset_of!(Self, first),
+        offset_of!(Self, pages),
+    ];
+
     pub(crate) const fn new() -> Self {
         Self {
             root: null_mut(),

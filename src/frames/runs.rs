@@ -12,6 +12,7 @@ use crate::hooks::SLACK;
 use crate::invariant::{Checked, ensure};
 use crate::memory::LinearMemory;
 use crate::sizes::geometry::{FRAME, FRAME_SHIFT, FRAMES_PER_PAGE, Frame, MAX_FRAMES};
+use core::mem::offset_of;
 use core::num::NonZeroU32;
 
 /// How many runs of a bin are looked at, as long as there is another way.
@@ -66,6 +67,14 @@ fn frames_before(frame: Frame, align: u32) -> u32 {
 }
 
 impl<M> Runs<M> {
+    /// Where `end`, `end_frames`, `held` and `limit` are, for a host that reads them.
+    pub(crate) const FIELDS: [usize; 4] = [
+        offset_of!(Self, end),
+        offset_of!(Self, end_frames),
+        offset_of!(Self, held),
+        offset_of!(Self, limit),
+    ];
+
     pub(crate) const fn new(memory: M, limit: u32) -> Self {
         Self {
             memory,
@@ -85,6 +94,11 @@ impl<M> Runs<M> {
     /// How many pages the heap holds.
     pub(crate) fn held(&self) -> u32 {
         self.held
+    }
+
+    /// How many it may hold.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
     }
 
     /// The offset from which on this heap has handed nothing out yet, so that its bytes there are as `memory.grow`

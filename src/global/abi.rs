@@ -77,6 +77,12 @@ pub mod alloc_free {
     }
 }
 
+/// `__pageslab_heap`: where the heap lies, for a host that reads it out of the guest's memory. The package `pageslab-snapshot` does,
+/// and `docs/snapshot.md` tells how.
+pub mod snapshot {
+    pub use crate::global::layout::{HEAP_LAYOUT, HeapLayout};
+}
+
 /// `__heap_check` and `__heap_leaks`: checked mode, at any time that a host likes, such as before it drops the instance.
 #[cfg(feature = "checked")]
 pub mod checked {
@@ -228,6 +234,7 @@ fn or_0(ptr: Result<u32>) -> u32 {
 /// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
 /// | `pageslab::export_abi!(checked);` | `__heap_check() -> status`, `__heap_leaks() -> count`, with the feature `checked` | hosts that test their guests: `abi::checked` |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
+/// | `pageslab::export_abi!(snapshot);` | `__pageslab_heap`, an address | hosts that look into a guest's heap, without running the guest: [`abi::snapshot`](crate::abi::snapshot) |
 ///
 /// All numbers are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
 /// nobody calls them, the line does nothing.
@@ -281,6 +288,14 @@ macro_rules! export_abi {
             extern "C" fn __heap_leaks() -> u32 {
                 $crate::abi::checked::leaks()
             }
+        };
+    };
+    (snapshot) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            static __pageslab_heap: $crate::abi::snapshot::HeapLayout =
+                $crate::abi::snapshot::HEAP_LAYOUT;
         };
     };
     (cabi_realloc) => {

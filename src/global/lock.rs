@@ -23,6 +23,9 @@ pub(super) struct Locked<T> {
 unsafe impl<T: Send> Sync for Locked<T> {}
 
 impl<T> Locked<T> {
+    /// Where the value is, for a host that reads it.
+    pub(super) const VALUE: usize = core::mem::offset_of!(Self, value);
+
     pub(super) const fn new(value: T) -> Self {
         Self {
             lock: Lock::new(),

@@ -10,6 +10,7 @@ use crate::sizes::class::{
 use crate::sizes::geometry::FRAME;
 use crate::slabs::shape::DESCRIPTORS;
 use crate::slabs::slab::SlabPtr;
+use core::mem::offset_of;
 use core::num::NonZeroU32;
 use core::sync::atomic::{Ordering, compiler_fence};
 
@@ -43,6 +44,14 @@ pub(crate) struct Heap<M> {
 }
 
 impl<M> Heap<M> {
+    /// Where `runs` is, and `is_changing`, `growths` and `refused_growths`, for a host that reads them.
+    pub(crate) const RUNS: usize = offset_of!(Self, runs);
+    pub(crate) const FIELDS: [usize; 3] = [
+        offset_of!(Self, is_changing),
+        offset_of!(Self, growths),
+        offset_of!(Self, refused_growths),
+    ];
+
     pub(crate) const fn new(memory: M, max_pages: u32) -> Self {
         Self {
             current: [SlabPtr::EMPTY; PLACES],

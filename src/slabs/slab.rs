@@ -31,6 +31,9 @@ pub(crate) const DESCRIPTOR: u32 = (size_of::<Slab>() as u32
     + CELLS * (size_of::<Cell>() + size_of::<History>()) as u32)
     .next_multiple_of(align_of::<Slab>() as u32);
 
+/// Bytes of a descriptor in front of its cells.
+pub(crate) const SLAB_HEADER: u32 = size_of::<Slab>() as u32;
+
 const CELLS: u32 = MAX_SLOTS + 1;
 
 /// What a cell is.
@@ -345,9 +348,20 @@ impl SlabPtr {
         self.set_cell(slot, if was_freed { FREED } else { FRESH });
     }
 
+    /// The slots that are free: bit `i` for slot `i`.
+    pub(crate) fn free_word(self) -> u64 {
+        self.get().free
+    }
+
+    /// The slots that are live: bit `i` for slot `i`.
+    pub(crate) fn live_word(self) -> u64 {
+        let live = (0..self.slots()).filter(|&slot| self.len(slot) >= 0);
+        live.fold(0, |word, slot| word | 1 << slot)
+    }
+
     /// The slots that are free, as a set. (Where single bits are changed, the hot path does it with the word.)
     pub(crate) fn free_slots(self) -> Bits {
-        bits(self.get().free)
+        bits(self.free_word())
     }
 
     /// Whether a slot is neither free nor live.
