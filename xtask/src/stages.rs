@@ -200,7 +200,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "tools",
-        about: "the tests of the lab and of this tool",
+        about: "the tests of the lab, of the tools, and of this one",
         usual_time: 21,
         work: tools,
         ..STAGE
@@ -444,7 +444,13 @@ fn docs(work: &mut Work) -> Result<()> {
 
 fn tools(work: &mut Work) -> Result<()> {
     // The lab's programs and its recorder would take five minutes more to build, for six tests.
-    let packages = ["lab", "lab-toolchain", "lab-workloads", "xtask"];
+    let packages = [
+        "lab",
+        "lab-toolchain",
+        "lab-workloads",
+        "pageslab-snapshot",
+        "xtask",
+    ];
     let mut cargo = step::cargo(&["test", "--release"]);
     work.tests(cargo.args(packages.iter().flat_map(|name| ["--package", name])))
 }

@@ -6,3 +6,4 @@ mod initial;
 mod plugin;
 mod right;
 mod rubbish;
+mod snapshot;

@@ -11,6 +11,7 @@ static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 pageslab::export_abi!(alloc_free);
 pageslab::export_abi!(surrealism);
 pageslab::export_abi!(cabi_realloc);
+pageslab::export_abi!(snapshot);
 #[cfg(feature = "checked")]
 pageslab::export_abi!(checked);
 
@@ -42,6 +43,14 @@ extern "C" fn live() -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn pages() -> u32 {
     ALLOCATOR.pages()
+}
+
+/// Writes a snapshot into a block of the heap, and returns its length, or 0 if the heap is poisoned.
+#[unsafe(no_mangle)]
+extern "C" fn write_snapshot(ptr: u32, len: u32) -> u32 {
+    // SAFETY: the host passes a block that it allocated.
+    let buffer = unsafe { slice::from_raw_parts_mut(ptr as *mut u8, len as usize) };
+    ALLOCATOR.snapshot(buffer).unwrap_or(0) as u32
 }
 
 /// Traps if an invariant of the heap does not hold.
