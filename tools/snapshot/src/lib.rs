@@ -42,6 +42,7 @@ pub use summary::{ClassSummary, Summary};
 use bitvec::array::BitArray;
 use bitvec::order::Lsb0;
 use serde::Serialize;
+use std::ops::Range;
 
 /// Bytes in a page of linear memory.
 pub const PAGE: u64 = 65_536;
@@ -165,6 +166,22 @@ impl Snapshot {
     /// The live blocks, in the order of their pointers.
     pub fn blocks(&self) -> impl Iterator<Item = Block> {
         self.runs.iter().flat_map(Run::blocks)
+    }
+
+    /// Where whole pages of 64 KiB are free, in bytes of linear memory. A host can give what backs them to its system, as after a spike
+    /// (`madvise` with `MADV_DONTNEED`): whatever their bytes are then, the heap takes them as they come. It must do so before the guest
+    /// runs again. None in checked mode, which verifies what is in free memory, and of a poisoned heap.
+    pub fn free_pages(&self) -> impl Iterator<Item = Range<u64>> {
+        let may = !self.is_checked && !self.is_poisoned;
+        let free = self
+            .runs
+            .iter()
+            .filter(move |run| may && run.what == What::Free);
+        let pages = free.map(|run| {
+            let end = run.offset + run.len;
+            run.offset.next_multiple_of(PAGE)..end - end % PAGE
+        });
+        pages.filter(|pages| !pages.is_empty())
     }
 }
 

@@ -94,6 +94,78 @@ fn a_heap_is_read_as_the_guest_writes_it() {
     }
 }
 
+/// How many bytes of the guest's memory are in the system's.
+#[cfg(target_os = "linux")]
+fn resident(guest: &Guest) -> u64 {
+    let memory = guest.memory.data(&guest.store);
+    let mut pages = vec![0; memory.len() / 4096];
+    // SAFETY: the memory begins at a page, and there is a byte for each of its pages.
+    let result = unsafe {
+        let start = guest.memory.data_ptr(&guest.store);
+        libc::mincore(start.cast(), memory.len(), pages.as_mut_ptr())
+    };
+    assert_eq!(result, 0);
+    4096 * pages.iter().filter(|&&page| page & 1 != 0).count() as u64
+}
+
+/// After a spike a host gives the system back what backs free pages. The guest notices nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_free_is_given_back_to_the_system() {
+    const BLOCK: u32 = 8 << 20;
+    const BLOCKS: u32 = 24;
+    let mut guest = Guest::new(&module("guest-abi", UNKNOWN));
+    let kept = guest.alloc(1000);
+    guest.memory.data_mut(&mut guest.store)[kept as usize..][..1000].fill(7);
+    let spike: Vec<_> = (0..BLOCKS).map(|_| guest.alloc(BLOCK)).collect();
+    for &ptr in &spike {
+        guest.memory.data_mut(&mut guest.store)[ptr as usize..][..BLOCK as usize].fill(1);
+    }
+    for &ptr in &spike {
+        assert_eq!(guest.call("__free", (ptr, BLOCK)), 0);
+    }
+    let before = resident(&guest);
+    let snapshot = guest.snapshot();
+    let memory = guest.memory.data_ptr(&guest.store);
+    let mut given = 0;
+    for pages in snapshot.free_pages() {
+        let len = (pages.end - pages.start) as usize;
+        // SAFETY: these bytes are within the memory, whole pages of the system's, and nobody's as long as the guest does not run.
+        let result = unsafe {
+            let start = memory.add(pages.start as usize);
+            libc::madvise(start.cast(), len, libc::MADV_DONTNEED)
+        };
+        assert_eq!(result, 0);
+        given += len as u64;
+    }
+    let spiked = u64::from(BLOCK * BLOCKS);
+    assert!(
+        given > spiked / 10 * 9,
+        "{given} of {spiked} bytes are free pages"
+    );
+    let fallen = before - resident(&guest);
+    assert!(fallen > spiked / 10 * 9, "resident memory fell by {fallen}");
+
+    // All works as before.
+    assert_eq!(
+        guest.memory.data(&guest.store)[kept as usize..][..1000],
+        [7; 1000]
+    );
+    assert_eq!(guest.snapshot(), snapshot);
+    let ptr = guest.alloc(BLOCK);
+    guest.memory.data_mut(&mut guest.store)[ptr as usize..][..BLOCK as usize].fill(3);
+    guest.use_heap();
+    for len in [50_000u32, BLOCK] {
+        let zeroed = guest.call("guest_alloc_zeroed", len) as usize;
+        assert!(
+            guest.memory.data(&guest.store)[zeroed..][..len as usize]
+                .iter()
+                .all(|&byte| byte == 0)
+        );
+    }
+    assert_eq!(guest.call("__free", (ptr, BLOCK)), 0);
+}
+
 /// Stopped at any place, the heap can be read, and its blocks are there.
 #[test]
 fn the_heap_of_a_guest_that_was_stopped_is_read() {

@@ -59,6 +59,13 @@ extern "C" fn check() {
     ALLOCATOR.check_invariants();
 }
 
+/// What the guest itself allocates, by std, with zeros in all places.
+#[unsafe(no_mangle)]
+extern "C" fn guest_alloc_zeroed(len: u32) -> u32 {
+    // SAFETY: the length is not 0.
+    unsafe { std::alloc::alloc_zeroed(bytes(len)) as u32 }
+}
+
 /// What the guest itself allocates, by std: a block with a byte in all its places.
 #[unsafe(no_mangle)]
 extern "C" fn guest_alloc(len: u32, byte: u32) -> u32 {
