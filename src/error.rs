@@ -108,6 +108,10 @@ impl fmt::Display for Error {
             Self::Poisoned => f.write_str(
                 "the heap is poisoned: an earlier call was stopped in the midst of a change",
             ),
+            // A length of 0 is that of callers who give none, such as C's `free`.
+            Self::DoubleFree { ptr, len: 0 } => {
+                write!(f, "the allocation at {ptr:#x} was freed before")
+            }
             Self::DoubleFree { ptr, len } => write!(
                 f,
                 "the allocation at {ptr:#x} (length given: {len}) was freed before"

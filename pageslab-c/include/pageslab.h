@@ -8,7 +8,7 @@
  * length or alignment that is not the block's, are each misuse: nothing is changed, one line on stderr says what was
  * wrong,
  *
- *     pageslab: the allocation at 0x1011020 (length given: 0) was freed before
+ *     pageslab: the allocation at 0x1011020 was freed before
  *
  * and the program traps. Pointers in it are offsets into linear memory, as %p prints them. Of a freed block nothing is
  * known any more as soon as its memory is in use again.

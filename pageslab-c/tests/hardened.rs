@@ -95,7 +95,7 @@ use Mode::{Checked, Plain, ZeroOnFree};
 
 /// As it should: nothing was wrong, or nothing is seen of it.
 const ENDS: End = Unnoticed("");
-const FREED: End = Refused("the allocation at PTR (length given: 0) was freed before");
+const FREED: End = Refused("the allocation at PTR was freed before");
 const NO_BLOCK: End = Refused("no allocation starts at PTR");
 const FOREIGN: End = Refused("no allocation starts at OUTSIDE");
 
