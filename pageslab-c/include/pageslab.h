@@ -55,6 +55,9 @@ void *reallocarray(void *ptr, size_t count, size_t size);
 /* The older name of aligned_alloc. */
 void *memalign(size_t alignment, size_t size);
 
+/* aligned_alloc(65536, size): a page of linear memory has so many bytes. */
+void *valloc(size_t size);
+
 /* As aligned_alloc, but puts the pointer into *out and returns 0. Else it returns ENOMEM or EINVAL, the latter also if
  * `alignment` is no multiple of sizeof(void *), and leaves *out and errno alone. */
 int posix_memalign(void **out, size_t alignment, size_t size);

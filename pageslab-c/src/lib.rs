@@ -5,6 +5,8 @@
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
+#[cfg(all(target_arch = "wasm32", feature = "cpp"))]
+mod cpp;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 

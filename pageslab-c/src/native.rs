@@ -31,6 +31,7 @@ prefixed! {
     free_aligned_sized(ptr: *mut c_void, alignment: usize, size: usize);
     aligned_alloc(alignment: usize, size: usize) -> *mut c_void;
     memalign(alignment: usize, size: usize) -> *mut c_void;
+    valloc(size: usize) -> *mut c_void;
     posix_memalign(out: *mut *mut c_void, alignment: usize, size: usize) -> c_int;
     malloc_usable_size(ptr: *mut c_void) -> usize;
 }

@@ -124,7 +124,12 @@ static PROGRAMS: LazyLock<Vec<(Place, Mode, Program)>> = LazyLock::new(|| {
     let made = |place, mode: Mode| {
         let workshop = Workshop::open(place, mode.features())?;
         // Unoptimized: compilers see through misuse, and remove it.
-        let program = workshop.compile("tests/programs/hardened.c", &["-O0"]);
+        let mut flags = vec!["-O0"];
+        if place == Place::Guest {
+            flags.push("tests/programs/hardened_delete.cpp");
+            flags.extend(workshop::CPP);
+        }
+        let program = workshop.compile("tests/programs/hardened.c", &flags);
         Some((place, mode, program))
     };
     let all = places.map(|place| modes.map(|mode| made(place, mode)));

@@ -55,11 +55,70 @@ fn containers_of_cpp() {
     let sum: u32 = (0..10_000).filter(|number| number % 97 % 2 == 0).sum();
     prints(
         "tests/programs/containers.cpp",
-        &["-std=c++20", "-fno-exceptions", "-lc++", "-lc++abi"],
+        &cpp("-std=c++20"),
         "",
         &format!("49 classes, sum {sum}, block of 77, aligned\n"),
     );
 }
+
+#[test]
+fn what_the_c_library_allocates_is_in_the_one_heap() {
+    prints(
+        "tests/programs/c_library.c",
+        &["-D_GNU_SOURCE"],
+        "a line\nand another that is longer\n",
+        "one heap\n40 handlers\n",
+    );
+}
+
+#[test]
+fn a_program_in_cpp_calls_the_family_natively() {
+    if lab_toolchain::on_path("c++").is_none() {
+        return;
+    }
+    let Some(workshop) = Workshop::open(Place::Native, "") else {
+        return;
+    };
+    let end = workshop
+        .compile("tests/programs/native.cpp", &["-std=c++17", "-lstdc++"])
+        .run(&[], "");
+    assert_eq!(
+        (end.exit_code, &*end.stdout),
+        (Some(0), "100\n"),
+        "{}",
+        end.stderr
+    );
+}
+
+#[test]
+fn static_objects_of_cpp_are_destroyed() {
+    let expected = "40 objects destroyed\n";
+    prints(
+        "tests/programs/statics.cpp",
+        &cpp("-std=c++20"),
+        "",
+        expected,
+    );
+}
+
+#[test]
+fn operators_of_cpp() {
+    let Some(program) = &*OPERATORS else { return };
+    let end = program.run(&[], "");
+    assert_eq!(end.stdout, "every form does what it is meant to\n");
+    assert_eq!(end.exit_code, Some(0), "{}", end.stderr);
+}
+
+/// The flags of a program in C++.
+fn cpp(flag: &'static str) -> Vec<&'static str> {
+    workshop::CPP.into_iter().chain([flag]).collect()
+}
+
+static OPERATORS: LazyLock<Option<Program>> = LazyLock::new(|| {
+    let workshop = WORKSHOP.as_ref()?;
+    let program = workshop.compile("tests/programs/operators.cpp", &cpp("-std=c++20"));
+    Some(program)
+});
 
 /// Has `misuse.c` do this, which must trap, with this line on stderr, where `PTR` is what it handed back.
 fn refused(what: &str, line: &str) {
@@ -67,12 +126,68 @@ fn refused(what: &str, line: &str) {
         let workshop = WORKSHOP.as_ref()?;
         Some(workshop.compile("tests/programs/misuse.c", &[]))
     });
-    let Some(program) = &*PROGRAM else { return };
+    refused_in(&PROGRAM, what, line);
+}
+
+fn refused_in(program: &Option<Program>, what: &str, line: &str) {
+    let Some(program) = program else { return };
     let end = program.run(&[what], "");
     let ptr = end.stdout.lines().last().expect("the pointer was printed");
     let line = line.replace("PTR", ptr);
-    assert_eq!(end.stderr.lines().next(), Some(line.as_str()));
-    assert!(end.is_trap, "{}", end.stderr);
+    assert_eq!(end.stderr.lines().next(), Some(line.as_str()), "{what}");
+    assert!(end.is_trap, "{what}: {}", end.stderr);
+}
+
+#[test]
+fn operators_of_cpp_with_another_size() {
+    let line = |size, given| {
+        format!(
+            "pageslab: the allocation at PTR has {size} bytes, but the call gave its length as {given}"
+        )
+    };
+    for what in ["delete", "delete[]", "aligned delete", "aligned delete[]"] {
+        refused_in(&OPERATORS, &format!("{what}: size"), &line(24, 23));
+    }
+    refused_in(&OPERATORS, "delete of a base", &line(16, 8));
+}
+
+#[test]
+fn operators_of_cpp_with_another_alignment() {
+    let line = |align| format!("pageslab: {}", pageslab::Error::InvalidAlignment { align });
+    for form in [
+        "delete",
+        "delete[]",
+        "delete, nothrow",
+        "delete[], nothrow",
+        "sized delete",
+        "sized delete[]",
+    ] {
+        refused_in(&OPERATORS, &format!("{form}: alignment"), &line(64));
+    }
+    refused_in(&OPERATORS, "new: alignment", &line(131_072));
+}
+
+#[test]
+fn operators_of_cpp_in_the_middle_of_a_block() {
+    for form in [
+        "delete",
+        "delete[]",
+        "delete, nothrow",
+        "delete[], nothrow",
+        "aligned delete",
+    ] {
+        let line = "pageslab: no allocation starts at PTR";
+        refused_in(&OPERATORS, &format!("{form}: middle"), line);
+    }
+}
+
+#[test]
+fn operators_of_cpp_without_memory() {
+    let len = i32::MAX as u32;
+    let line = format!("pageslab: {}", pageslab::Error::OutOfMemory { len });
+    for form in ["new", "new[]", "aligned new", "aligned new[]"] {
+        refused_in(&OPERATORS, &format!("{form}: memory"), &line);
+    }
 }
 
 #[test]

@@ -363,6 +363,11 @@ macro_rules! export_abi {
             }
 
             #[unsafe(no_mangle)]
+            extern "C" fn valloc(size: usize) -> *mut c_void {
+                c::valloc(size)
+            }
+
+            #[unsafe(no_mangle)]
             unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
                 // SAFETY: the caller promises what the function asks for.
                 unsafe { c::realloc(ptr, size) }

@@ -12,6 +12,15 @@ use wasm_tests::modules;
 /// The runner's exit code for a guest that trapped.
 const TRAPPED: i32 = 134;
 
+/// What C++ needs.
+#[allow(dead_code, reason = "not all tests need it")]
+pub const CPP: [&str; 4] = [
+    "-fno-exceptions",
+    "-fsized-deallocation",
+    "-lc++",
+    "-lc++abi",
+];
+
 /// What programs are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -130,6 +130,11 @@ pub extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
     aligned_alloc(alignment, size)
 }
 
+/// `valloc`, which older Unixes had: aligned to a page of linear memory.
+pub extern "C" fn valloc(size: usize) -> *mut c_void {
+    aligned_alloc(PAGE as usize, size)
+}
+
 /// `posix_memalign` of POSIX.
 ///
 /// # Safety
