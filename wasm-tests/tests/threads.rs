@@ -225,3 +225,9 @@ fn threads_wait_for_the_one_that_has_the_heap_and_go_on() -> Result<()> {
     }
     Ok(())
 }
+
+/// The guest says so if a block is not of the one heap.
+#[test]
+fn threads_have_the_c_library_allocate() -> Result<()> {
+    run("c library", 4, 0, 100)
+}

@@ -3,6 +3,11 @@
 //! It panics on the first thing that is wrong.
 
 mod block;
+/// That of the command.
+#[cfg(target_os = "wasi")]
+#[path = "../../command/src/c_library.rs"]
+#[allow(dead_code, reason = "there is no directory to write to")]
+mod c_library;
 #[cfg(target_os = "wasi")]
 mod held;
 /// That of the guest with collections, which as a library would bring its own global allocator.
@@ -34,7 +39,9 @@ fn main() {
         name => scenarios::named(name),
     };
 
-    // What the first threads leave for those after them, the C library's own included.
+    // What the first calls and threads leave for those after them, the C library's own included.
+    #[cfg(target_os = "wasi")]
+    c_library::call(|_| ());
     scenarios::named("growth")(2, 0, 1);
     let live = ALLOCATOR.live();
     scenario(number(threads), number(seed) as u64, number(steps));

@@ -20,8 +20,23 @@ pub fn named(name: &str) -> Scenario {
         "passing" => passing,
         "crowd" => crowd,
         "growth" => growth,
+        #[cfg(target_os = "wasi")]
+        "c library" => c_library,
         _ => panic!("no scenario {name}"),
     }
+}
+
+/// Each thread has the C library allocate.
+#[cfg(target_os = "wasi")]
+fn c_library(threads: usize, _: u64, steps: usize) {
+    thread::scope(|scope| {
+        let work = move || {
+            for _ in 0..steps {
+                crate::c_library::call(|block| assert!(ALLOCATOR.len_of(block.cast()).is_ok()));
+            }
+        };
+        join((0..threads).map(|_| scope.spawn(work)));
+    });
 }
 
 /// Each thread allocates, reallocates and frees blocks of its own.
