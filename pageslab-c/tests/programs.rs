@@ -61,14 +61,32 @@ fn containers_of_cpp() {
     );
 }
 
+/// What `c_library.c` is run with, and prints.
+const LINES: &str = "a line\nand another that is longer\n";
+const ONE_HEAP: &str = "one heap\n40 handlers\n";
+
 #[test]
 fn what_the_c_library_allocates_is_in_the_one_heap() {
-    prints(
-        "tests/programs/c_library.c",
-        &["-D_GNU_SOURCE"],
-        "a line\nand another that is longer\n",
-        "one heap\n40 handlers\n",
+    let source = "tests/programs/c_library.c";
+    prints(source, &["-D_GNU_SOURCE"], LINES, ONE_HEAP);
+}
+
+#[test]
+fn the_c_library_that_comes_with_rust_allocates_in_the_one_heap() {
+    let Some(workshop) = &*WORKSHOP else { return };
+    let compile = |target| {
+        workshop.compile_with_rust("tests/programs/c_library.c", &["-D_GNU_SOURCE"], target)
+    };
+    let end = compile("wasm32-wasip1").run(&[], LINES);
+    assert_eq!(
+        (end.exit_code, &*end.stdout),
+        (Some(0), ONE_HEAP),
+        "{}",
+        end.stderr
     );
+    // These link. The runner has neither components nor threads.
+    compile("wasm32-wasip2");
+    compile("wasm32-wasip1-threads");
 }
 
 #[test]

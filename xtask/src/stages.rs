@@ -291,7 +291,7 @@ fn other_hosts(work: &mut Work) -> Result<()> {
 }
 
 fn c(work: &mut Work) -> Result<()> {
-    work.targets(&["wasm32-wasip1"])?;
+    work.targets(&["wasm32-wasip1", "wasm32-wasip1-threads", "wasm32-wasip2"])?;
     work.runner()?;
     work.test(&["--release", "--package", "pageslab-c"])
 }

@@ -92,19 +92,8 @@ impl Workshop {
         place.compiler()?;
         let name = format!("{place:?} {features}").to_lowercase();
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.trim().replace(' ', "-"));
-        let mut cargo = modules::cargo();
-        cargo
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["--package", "pageslab-c", "--features", features])
-            .arg("--target-dir")
-            .arg(&directory);
-        let mut library = directory.clone();
-        if place == Place::Guest {
-            cargo.args(["--target", "wasm32-wasip1"]);
-            library.push("wasm32-wasip1");
-        }
-        library.push("release/libpageslab_c.a");
-        lab_toolchain::run(&mut cargo).expect("cargo builds the library");
+        let target = (place == Place::Guest).then_some("wasm32-wasip1");
+        let library = library(&directory, target, features);
         Some(Self {
             place,
             directory,
@@ -136,11 +125,49 @@ impl Workshop {
                 .args(["-pthread", "-ldl", "-lm"]),
         };
         command.args(flags).arg("-o").arg(&program);
-        lab_toolchain::run(&mut command).expect("the program compiles");
+        self.made(command, program)
+    }
+
+    /// The same of a C file, with the C library that comes with Rust for this target, and Rust's linker.
+    #[allow(dead_code, reason = "not all tests need it")]
+    pub fn compile_with_rust(&self, source: &str, flags: &[&str], target: &str) -> Program {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let object = self.directory.join(target).with_added_extension("o");
+        let mut compiler = self.place.compiler().expect("it was there before");
+        compiler.arg("-O2").arg("-I").arg(here.join("include"));
+        compiler.args(flags).arg("-c").arg(here.join(source));
+        lab_toolchain::run(compiler.arg("-o").arg(&object)).expect("the object compiles");
+
+        let libraries = rustc(&["--print", "target-libdir", "--target", target]);
+        let libraries = libraries.join("self-contained");
+        let linker = rustc(&["--print", "target-libdir"]).with_file_name("bin/rust-lld");
+        let program = object.with_extension("program");
+        let mut command = Command::new(linker);
+        command
+            // The object has not been compiled for threads.
+            .args(["-flavor", "wasm", "--no-check-features"])
+            .arg(libraries.join("crt1-command.o"))
+            .arg(&object)
+            .arg("--whole-archive")
+            .arg(library(&self.directory, Some(target), ""))
+            .arg("--no-whole-archive")
+            .arg(libraries.join("libc.a"))
+            .arg("-o")
+            .arg(&program);
+        if target.ends_with("-threads") {
+            command.args(["--shared-memory", "--import-memory"]);
+            command.arg("--max-memory=1073741824");
+        }
+        self.made(command, program)
+    }
+
+    fn made(&self, mut command: Command, program: PathBuf) -> Program {
+        lab_toolchain::run(&mut command).expect("the program compiles and links");
         // Where it is not called the linker has left it out, and with it what it says.
         let bytes = std::fs::read(&program).expect("the program was made");
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
         assert!(
-            bytes.windows(10).any(|text| text == b"pageslab: "),
+            has(b"pageslab: ") && !has(b"dlmalloc"),
             "{} has another malloc",
             program.display()
         );
@@ -149,6 +176,31 @@ impl Workshop {
             program,
         }
     }
+}
+
+/// Has cargo build the library, for a target other than this machine.
+fn library(directory: &Path, target: Option<&str>, features: &str) -> PathBuf {
+    let mut cargo = modules::cargo();
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["--package", "pageslab-c", "--features", features])
+        .arg("--target-dir")
+        .arg(directory);
+    let mut library = directory.to_path_buf();
+    if let Some(target) = target {
+        cargo.args(["--target", target]);
+        library.push(target);
+    }
+    lab_toolchain::run(&mut cargo).expect("cargo builds the library");
+    library.join("release/libpageslab_c.a")
+}
+
+/// A path that rustc prints.
+fn rustc(arguments: &[&str]) -> PathBuf {
+    let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
+    let output = Command::new(rustc).args(arguments).output();
+    let output = output.expect("there is a Rust compiler");
+    text(&output.stdout).trim().into()
 }
 
 /// A program that was made.
