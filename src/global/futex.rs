@@ -102,16 +102,18 @@ mod platform {
     #[cold]
     pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
         let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: the word lives throughout; there is no timeout.
+        // SAFETY: the word lives throughout; there is no timeout. `errno` is this thread's, and C's `free` must leave it as it is.
         unsafe {
+            let errno = libc::__errno_location().read();
             libc::syscall(
                 libc::SYS_futex,
                 word.as_ptr(),
                 operation,
                 expected,
                 null::<libc::timespec>(),
-            )
-        };
+            );
+            libc::__errno_location().write(errno);
+        }
     }
 
     /// Wakes one thread that waits for the word.
@@ -126,20 +128,23 @@ mod platform {
 #[cfg(all(windows, not(feature = "spin")))]
 mod platform {
     use super::AtomicU32;
+    use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
     use windows_sys::Win32::System::Threading::{INFINITE, WaitOnAddress, WakeByAddressSingle};
 
     /// Waits while the word is `expected`.
     #[cold]
     pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
-        // SAFETY: both words live throughout, and have the size that is given.
+        // SAFETY: both words live throughout, and have the size that is given. The last error is this thread's, as `errno` is.
         unsafe {
+            let error = GetLastError();
             WaitOnAddress(
                 word.as_ptr().cast(),
                 (&raw const expected).cast(),
                 size_of::<u32>(),
                 INFINITE,
-            )
-        };
+            );
+            SetLastError(error);
+        }
     }
 
     /// Wakes one thread that waits for the word.
@@ -176,4 +181,19 @@ mod platform {
 
     #[cold]
     pub(in super::super) fn wake_one(_: &AtomicU32) {}
+}
+
+#[cfg(all(test, target_os = "linux", not(feature = "spin")))]
+mod tests {
+    use super::{AtomicU32, wait};
+
+    #[test]
+    fn a_wait_that_fails_leaves_errno_as_it_is() {
+        // SAFETY: it is this thread's.
+        let errno = || unsafe { &mut *libc::__errno_location() };
+        *errno() = libc::EDOM;
+        // The word is another by now.
+        wait(&AtomicU32::new(1), 2);
+        assert_eq!(*errno(), libc::EDOM);
+    }
 }
