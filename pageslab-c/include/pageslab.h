@@ -16,7 +16,12 @@
  * Failure. Where memory is exhausted, where count * size overflows, and for lengths beyond PTRDIFF_MAX, the result is
  * NULL and errno is ENOMEM; for an alignment that is no power of two up to 65,536 it is NULL and EINVAL. (errno is set
  * under WASI; elsewhere there is no C library that this one knows. Clang takes it that these functions leave errno alone
- * unless told -fno-builtin: look at the result, not at errno.) What was allocated stays as it was.
+ * unless told -fno-builtin: look at the result, not at errno.) What was allocated stays as it was. README.md has a table
+ * of where other allocators differ.
+ *
+ * C++. All forms of new and delete are the library's, too, and allocate and free as these functions do. A sized delete is
+ * free_sized, and an aligned one free_aligned_sized: what differs from the new is misuse. A new that fails calls the
+ * program's new handler, and without one ends as misuse does, since it cannot throw; with std::nothrow it gives NULL.
  */
 #ifndef PAGESLAB_H
 #define PAGESLAB_H
