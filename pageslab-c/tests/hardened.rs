@@ -1,6 +1,6 @@
 //! What hardened_malloc tests itself against: its cases, by their names, written anew for this family of functions, in
-//! `programs/hardened.c`. Each test is one case, and says how it ends: under wasmtime and natively, with the library as it
-//! is, with the feature `checked` and with `zero-on-free`.
+//! `programs/hardened.c`, and those of C++ in `programs/hardened_delete.cpp`. Each test is one case, and says how it ends:
+//! under wasmtime and natively, with the library as it is, with the feature `checked` and with `zero-on-free`.
 //!
 //! There, what is not refused at once runs into a guard page, a canary or zeroed memory. Linear memory has no pages that
 //! trap; what stands in for them is the length of each block, to the byte, and checked mode. The table of cases tells
