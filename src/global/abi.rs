@@ -148,13 +148,16 @@ pub mod surrealism {
 
 /// `cabi_realloc`: what hosts of components call, by the component model's [canonical ABI][abi].
 ///
-/// - Without an old allocation (`old_len` is 0, and `old_ptr` is 0 or what a new length of 0 gave) it allocates.
+/// - Without an old length there is no old allocation, whatever `old_ptr` is: it allocates.
 /// - With a new length of 0 it frees the old allocation, if there is one, and returns `align`, as a pointer to
 ///   no bytes.
 /// - Otherwise it makes the allocation of `old_len` bytes at `old_ptr` longer or shorter.
 ///
+/// That is what [wit-bindgen's][bindgen] does. So no bytes are no allocation here, and one of no bytes that another ABI has made is
+/// freed there, not here.
+///
 /// Returns the pointer, aligned to `align`, a power of two up to 65,536. The canonical ABI has no failure status, and a
-/// host would write to whatever is returned: whatever is wrong, `old_len` included, and an exhausted memory, ends as by
+/// host would write to whatever is returned: whatever is wrong, a wrong `old_len` included, and an exhausted memory, ends as by
 /// [`report_and_trap`](crate::report_and_trap), without a line in components, which may call none of their imports
 /// then. It has changed nothing.
 ///
@@ -174,6 +177,7 @@ pub mod surrealism {
 /// If the old allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
 ///
 /// [abi]: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
+/// [bindgen]: https://docs.rs/wit-bindgen/0.63.0/src/wit_bindgen/rt/mod.rs.html
 #[must_use]
 #[inline]
 pub unsafe fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32 {
@@ -205,12 +209,11 @@ fn cabi_realloc_or_report(
 
 fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Result<u32> {
     check_alignment(align)?;
-    let is_new = old_len == 0 && (old_ptr == 0 || old_ptr == align);
-    match (is_new, new_len) {
-        (true, 0) => Ok(align),
-        (true, _) => with_heap(|heap| heap.alloc_aligned(new_len, align)),
-        (false, 0) => with_heap(|heap| heap.free_aligned(old_ptr, old_len, align)).map(|()| align),
-        (false, _) => with_heap(|heap| heap.realloc_aligned(old_ptr, old_len, new_len, align)),
+    match (old_len, new_len) {
+        (0, 0) => Ok(align),
+        (0, _) => with_heap(|heap| heap.alloc_aligned(new_len, align)),
+        (_, 0) => with_heap(|heap| heap.free_aligned(old_ptr, old_len, align)).map(|()| align),
+        (_, _) => with_heap(|heap| heap.realloc_aligned(old_ptr, old_len, new_len, align)),
     }
 }
 

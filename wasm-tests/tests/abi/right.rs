@@ -99,12 +99,49 @@ fn cabi_realloc_grows_and_shrinks_and_keeps_the_bytes() {
 }
 
 #[test]
+fn for_cabi_realloc_no_bytes_are_no_block_wherever_they_are() {
+    const ALIGN: u32 = 65_536;
+
+    let mut plugin = guest(Abi::AllocFree);
+    let empty: Vec<_> = (0..40)
+        .map(|_| plugin.alloc(0, ALIGN).expect("there is memory"))
+        .collect();
+    let live: u32 = plugin.call("live", ()).expect("no trap");
+    let block = plugin.alloc(100, ALIGN).expect("there is memory");
+    let places = [0, 1, 8, ALIGN, 1 << 20, 1 << 31, u32::MAX];
+    let (ptr, len) = block.hand_over();
+    for old_ptr in places.into_iter().chain([ptr, ptr + 1]) {
+        for align in [1, 8, ALIGN] {
+            let mut realloc = |old: u32, old_len: u32, new_len: u32| -> u32 {
+                let params = (old, old_len, align, new_len);
+                plugin.call("cabi_realloc", params).expect("no trap")
+            };
+            assert_eq!(realloc(old_ptr, 0, 0), align);
+            let new = realloc(old_ptr, 0, 10);
+            assert!(new != ptr && new.is_multiple_of(align));
+            assert_eq!(realloc(new, 10, 0), align);
+        }
+    }
+    let block = plugin.adopt(ptr, len, 1).expect("it is in memory");
+    plugin.free(block).expect("it is still live");
+    // Those that are no bytes are another ABI's, and still are.
+    assert_eq!(plugin.call::<_, u32>("live", ()).expect("no trap"), live);
+    for block in empty {
+        plugin.free(block).expect("it is live");
+    }
+}
+
+#[test]
 fn a_wrong_free_is_an_error_of_the_host_helper() {
     for abi in ABIS {
         let mut plugin = guest(abi);
         let block = plugin.alloc(100, 8).expect("there is memory");
         let (ptr, len) = block.hand_over();
         for (ptr, len) in [(ptr, len + 1), (ptr, 0), (ptr + 8, len), (ptr - 8, len)] {
+            // To which no bytes are no block.
+            if len == 0 && abi == Abi::CabiRealloc {
+                continue;
+            }
             let wrong = plugin.adopt(ptr, len, 8).expect("it is in memory");
             let error = plugin.free(wrong).expect_err("no such block is live");
             match abi {
