@@ -5,7 +5,7 @@
 //! allocator. This file converts between addresses, which the guest's code has, and offsets.
 
 pub mod abi;
-#[cfg(feature = "allocator-api2")]
+#[cfg(feature = "allocator-api2-02")]
 mod allocator_api;
 #[cfg(feature = "checked")]
 mod checked;
@@ -153,7 +153,7 @@ impl GlobalPageSlab {
     }
 
     /// Calls the handler of misuse unless a live allocation of this length starts at this address.
-    #[cfg(feature = "allocator-api2")]
+    #[cfg(feature = "allocator-api2-02")]
     fn expect_live(&self, address: *mut u8, size: usize) {
         let len = u32::try_from(size).unwrap_or(u32::MAX);
         let fault = with_heap(|heap| heap.fault(heap.offset_of(address), len));

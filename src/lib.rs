@@ -120,7 +120,7 @@ mod slabs;
     all(any(unix, windows), target_pointer_width = "64")
 ))]
 mod global;
-#[cfg(feature = "surrealism")]
+#[cfg(feature = "surrealism-01")]
 mod surrealism;
 
 #[cfg(feature = "checked")]

@@ -1,6 +1,6 @@
 //! Collections that take an allocator, on the module's heap.
 
-#![cfg(all(feature = "allocator-api2", not(miri)))]
+#![cfg(all(feature = "allocator-api2-02", not(miri)))]
 
 use allocator_api2::alloc::{Allocator, Layout};
 use allocator_api2::boxed::Box;

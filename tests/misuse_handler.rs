@@ -68,7 +68,7 @@ const CASES: &[(&str, Misuse)] = &[
         heap.realloc(ptr, LONGER, 100);
     }),
     // As many bytes as this are not to be copied first: most of them are no memory.
-    #[cfg(feature = "allocator-api2")]
+    #[cfg(feature = "allocator-api2-02")]
     (
         "growing to another alignment with a wrong length",
         |heap| unsafe {
@@ -92,7 +92,7 @@ const MESSAGES: &[&str] = &[
     "no allocation starts at 0x0",
     "(length given: 24) was freed before",
     "has 24 bytes, but the call gave its length as 32",
-    #[cfg(feature = "allocator-api2")]
+    #[cfg(feature = "allocator-api2-02")]
     "has 24 bytes, but the call gave its length as 1073741824",
 ];
 

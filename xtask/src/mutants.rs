@@ -41,12 +41,12 @@ const CORE: &[&str] = &[
 const PASSES: [Pass; 4] = [
     // Few tests, which are soon built and notice most.
     Pass {
-        features: "allocator-api2",
+        features: "allocator-api2-02",
         files: &[],
         tests: &["controller", "misuse", "model"],
     },
     Pass {
-        features: "allocator-api2",
+        features: "allocator-api2-02",
         files: &[],
         tests: &[
             "allocator_api",

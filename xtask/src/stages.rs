@@ -234,8 +234,8 @@ pub fn named(names: &[String]) -> Result<Vec<&'static Stage>> {
     Ok(STAGES.iter().filter(is_named).collect())
 }
 
-/// The features under test. `surrealism` is tested in guests, which need more.
-const FEATURES: &str = "allocator-api2";
+/// The features under test. `surrealism-01` is tested in guests, which need more.
+const FEATURES: &str = "allocator-api2-02";
 
 const WASIP1: [&str; 2] = ["--target", "wasm32-wasip1"];
 
@@ -429,7 +429,7 @@ fn lint(work: &mut Work) -> Result<()> {
 
 fn docs(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown"])?;
-    let features = "allocator-api2,checked,surrealism";
+    let features = "allocator-api2-02,checked,surrealism-01";
     for arguments in [
         &["--features", features, "--document-private-items"][..],
         &["--target", "wasm32-unknown-unknown"],
