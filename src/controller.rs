@@ -31,7 +31,9 @@ use core::num::NonZeroU32;
 /// # }
 /// # Ok::<(), pageslab::Error>(())
 /// ```
-pub trait MemoryController {
+///
+/// Only this crate's types implement it, so that it can have more methods later.
+pub trait MemoryController: Sealed {
     /// Allocates `len` bytes, aligned to 16, and returns the pointer to them. It is never 0.
     ///
     /// A length of 0 is an allocation like others: its pointer is unlike all others that are live, and is
@@ -58,6 +60,14 @@ pub trait MemoryController {
     /// If the bytes are not all within one live allocation, with the reason.
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8];
 
+    /// The same, with an error where `mut_mem` panics: for pointers and lengths that a host has chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPointer`] if no live allocation holds the byte at `ptr`, and [`Error::LengthMismatch`] if one does that
+    /// ends before the bytes do: `ptr` is then its pointer, and `given` the length that it would need to have.
+    fn try_mut_mem(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]>;
+
     /// Allocates as [`alloc`](Self::alloc) does, aligned to `align` as well: a power of two up to 65,536.
     ///
     /// # Errors
@@ -76,6 +86,11 @@ pub trait MemoryController {
 }
 
 static_assertions::assert_obj_safe!(MemoryController);
+
+/// What only this crate can name.
+pub trait Sealed {}
+
+impl<M> Sealed for PageSlab<M> {}
 
 /// The allocator: a heap in a linear memory, with each `free` validated.
 ///
@@ -428,12 +443,16 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
     }
 
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8] {
-        match self.bytes(ptr, len) {
-            // SAFETY: the bytes are within a live allocation of this heap, so in memory that is its alone (S2, R6), and the
-            // borrow of `self` keeps it live and unshared.
-            Ok(bytes) => unsafe { &mut *bytes },
-            Err(none) => none.panic(),
-        }
+        let bytes = self.bytes(ptr, len).unwrap_or_else(|none| none.panic());
+        // SAFETY: the bytes are within a live allocation of this heap, so in memory that is its alone (S2, R6), and the
+        // borrow of `self` keeps it live and unshared.
+        unsafe { &mut *bytes }
+    }
+
+    fn try_mut_mem(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
+        let bytes = self.bytes(ptr, len).map_err(NoBytes::error)?;
+        // SAFETY: as in `mut_mem`.
+        Ok(unsafe { &mut *bytes })
     }
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {

@@ -21,7 +21,8 @@ mod misuse;
 
 pub use misuse::{MisuseHandler, report_and_trap};
 
-use crate::controller::{MemoryController, PageSlab};
+use crate::controller::{MemoryController, PageSlab, Sealed};
+use crate::heap::NoBytes;
 use crate::memory::LinearMemory;
 use crate::{Error, Result, Stats};
 use core::alloc::{GlobalAlloc, Layout};
@@ -387,6 +388,8 @@ impl GlobalController {
     }
 }
 
+impl Sealed for GlobalController {}
+
 impl MemoryController for GlobalController {
     fn alloc(&mut self, len: u32) -> Result<u32> {
         with_heap(|heap| heap.alloc(len))
@@ -402,6 +405,12 @@ impl MemoryController for GlobalController {
         // SAFETY: the bytes are within a live allocation, which belongs to this controller alone, as whoever made it
         // promised; the borrow of `self` keeps it live and unshared.
         unsafe { &mut *bytes }
+    }
+
+    fn try_mut_mem(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
+        let bytes = with_heap(|heap| heap.bytes(ptr, len)).map_err(NoBytes::error)?;
+        // SAFETY: as in `mut_mem`.
+        Ok(unsafe { &mut *bytes })
     }
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {

@@ -722,6 +722,10 @@ mod heaps {
         let controller: &mut dyn MemoryController = &mut heap;
         let ptr = controller.alloc(5).unwrap();
         controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+        assert_eq!(
+            controller.try_mut_mem(ptr + 1, 3),
+            Ok(&mut b"ell".to_owned()[..])
+        );
         let ptr = controller.realloc(ptr, 5, 5000).unwrap();
         assert_eq!(controller.mut_mem(ptr, 5), b"hello");
         let aligned = controller.alloc_aligned(5, 4096).unwrap();

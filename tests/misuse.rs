@@ -711,8 +711,24 @@ mod mut_mem {
     use super::*;
     use support::panic_message;
 
-    /// `mut_mem` must panic for these bytes, with these words in the reason, and change nothing.
+    /// `mut_mem` must panic for these bytes, with these words in the reason, and change nothing. `try_mut_mem` must err instead.
     fn assert_panics(model: &mut Model, ptr: u32, len: u32, words: &[&str]) {
+        let error = model.heap.try_mut_mem(ptr, len).expect_err("no bytes");
+        match error {
+            Error::LengthMismatch {
+                ptr: start,
+                allocated,
+                given,
+            } => {
+                assert_eq!(model.heap.len_at(start), Ok(allocated));
+                assert!(given > allocated && given == (ptr - start).saturating_add(len));
+                assert!(words[0] == "past", "{words:?}");
+            }
+            _ => {
+                assert_eq!(error, Error::InvalidPointer { ptr });
+                assert!(words[0] != "past", "{words:?}");
+            }
+        }
         let message = panic_message(|| {
             model.heap.mut_mem(ptr, len);
         });

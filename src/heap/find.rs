@@ -136,6 +136,24 @@ pub(crate) enum NoBytes {
 }
 
 impl NoBytes {
+    /// What `try_mut_mem` says about it.
+    #[cold]
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Self::Poisoned => Error::Poisoned,
+            Self::NotLive {
+                ptr,
+                len,
+                around: Some((start, allocated)),
+            } => Error::LengthMismatch {
+                ptr: start,
+                allocated,
+                given: (ptr - start).saturating_add(len),
+            },
+            Self::NotLive { ptr, .. } => Error::InvalidPointer { ptr },
+        }
+    }
+
     /// What `mut_mem` does about it.
     #[cold]
     #[inline(never)]
