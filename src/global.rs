@@ -24,6 +24,7 @@ pub use misuse::{MisuseHandler, report_and_trap};
 use crate::controller::{MemoryController, PageSlab, Sealed};
 use crate::heap::NoBytes;
 use crate::memory::LinearMemory;
+use crate::sizes::class::GRANULE;
 use crate::{Error, Result, Stats};
 use core::alloc::{GlobalAlloc, Layout};
 use core::num::NonZeroU32;
@@ -47,7 +48,8 @@ const fn memory() -> Memory {
 
 #[cfg(not(any(target_arch = "wasm32", fuzzing)))]
 const fn memory() -> Memory {
-    crate::ReservedMemory::lazy(crate::MAX_PAGES)
+    // Miri would have all of it at once.
+    crate::ReservedMemory::lazy(if cfg!(miri) { 64 } else { crate::MAX_PAGES })
 }
 
 /// Calls with the module's heap, which the call must not use in any other way.
@@ -185,8 +187,12 @@ impl GlobalPageSlab {
     /// # Safety
     ///
     /// The controller can free and change every block of the heap, those of boxes and vectors too. Whoever has it
-    /// may pass to its methods only pointers to blocks that belong to it: those that it allocated itself, and those
-    /// that a host handed over.
+    /// passes to its methods only pointers to blocks that belong to it: those that it allocated itself, and those
+    /// that a host handed over, which has initialized them. (From outside of the program it can write all of memory.)
+    ///
+    /// A block belongs to one party at a time, whatever a host says, which may hand it over twice: while a slice of its
+    /// bytes is in use, no other controller is passed a pointer to it. One controller for each call of an export, passed on
+    /// by `&mut`, is enough for that, if no slice is in use while the host or another thread can call.
     pub unsafe fn controller(&self) -> GlobalController {
         GlobalController(())
     }
@@ -338,6 +344,9 @@ impl GlobalPageSlab {
 
 /// The module's heap as a [`MemoryController`], with offsets for pointers: see [`GlobalPageSlab::controller`].
 ///
+/// What it allocates is cleared, and so is what a block gains by `realloc`. The memory may have been that of a value before,
+/// with bytes that were never initialized, which nobody may read.
+///
 /// ```
 /// use pageslab::{GlobalPageSlab, MemoryController};
 ///
@@ -375,7 +384,14 @@ impl GlobalController {
         new_len: u32,
         align: u32,
     ) -> Result<u32> {
-        with_heap(|heap| heap.realloc_aligned(ptr, old_len, new_len, align))
+        with_heap(|heap| {
+            let ptr = heap.realloc_aligned(ptr, old_len, new_len, align)?;
+            let kept = old_len.min(new_len);
+            let gained = heap.memory().address(ptr + kept);
+            // SAFETY: the bytes are the last ones of a live block, which belongs to this controller.
+            unsafe { gained.write_bytes(0, (new_len - kept) as usize) };
+            Ok(ptr)
+        })
     }
 
     /// As [`PageSlab::alloc_zeroed`].
@@ -392,7 +408,7 @@ impl Sealed for GlobalController {}
 
 impl MemoryController for GlobalController {
     fn alloc(&mut self, len: u32) -> Result<u32> {
-        with_heap(|heap| heap.alloc(len))
+        self.alloc_zeroed(len, GRANULE)
     }
 
     fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
@@ -414,10 +430,10 @@ impl MemoryController for GlobalController {
     }
 
     fn alloc_aligned(&mut self, len: u32, align: u32) -> Result<u32> {
-        with_heap(|heap| heap.alloc_aligned(len, align))
+        self.alloc_zeroed(len, align)
     }
 
     fn realloc(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Result<u32> {
-        with_heap(|heap| heap.realloc(ptr, old_len, new_len))
+        self.realloc_aligned(ptr, old_len, new_len, GRANULE)
     }
 }

@@ -304,6 +304,7 @@ fn checked(work: &mut Work) -> Result<()> {
         "controller",
         "exhaustion",
         "global",
+        "global_controller",
         "misuse",
         "misuse_handler",
         "model",
@@ -352,8 +353,10 @@ fn lock(work: &mut Work) -> Result<()> {
 
 /// The suite's other files take Miri many minutes each.
 fn miri(work: &mut Work) -> Result<()> {
-    let tests = ["+nightly", "miri", "test", "--lib", "--test", "controller"];
-    work.run(&mut step::cargo(&tests))
+    let tests = ["+nightly", "miri", "test", "--lib"];
+    let files = ["controller", "global_controller"];
+    let mut cargo = step::cargo(&tests);
+    work.run(cargo.args(files.iter().flat_map(|file| ["--test", file])))
 }
 
 /// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.
