@@ -130,6 +130,12 @@ impl<M> PageSlab<M> {
         }
     }
 
+    /// From now on the heap never holds more than `max_pages` pages of 64 KiB, or than it does already. As
+    /// [`with_limit`](Self::with_limit).
+    pub fn set_limit(&mut self, max_pages: u32) {
+        self.heap.runs.set_limit(max_pages);
+    }
+
     /// How many pages of 64 KiB the heap holds.
     pub fn pages(&self) -> u32 {
         self.heap.runs.held()
@@ -352,8 +358,12 @@ impl<M: LinearMemory> PageSlab<M> {
         Some(ptr)
     }
 
-    /// Allocates as [`MemoryController::alloc_aligned`] does, and all bytes are zero. Pages that were never used are
-    /// not cleared: `memory.grow` gives zeroed ones.
+    /// Allocates as [`MemoryController::alloc_aligned`] does, and all bytes are zero.
+    ///
+    /// What the heap may have used before is cleared, and so is memory that was there before it grew for the first time.
+    /// What it has never used is not: `memory.grow` gives zeroed pages, and this method assumes that they still are. A host
+    /// that puts old bytes of a memory back, or discards them, must do so with all of the memory, the heap's own data
+    /// included; or else leave zeros in whatever it does not put back, such as pages that were grown since.
     ///
     /// ```
     /// # #[cfg(unix)] {

@@ -121,6 +121,34 @@ impl GlobalPageSlab {
         with_heap(|heap| heap.pages())
     }
 
+    /// From now on the heap never holds more than `max_pages` pages of 64 KiB, its own metadata included, or than it does
+    /// already. That holds for all handles, and for the functions that a host calls. For a limit from the beginning, let the
+    /// export set it that the host calls first, such as `_initialize`.
+    ///
+    /// Where it is reached, memory is exhausted: a guest gets null, and `try_reserve` errs, while what cannot err ends as it
+    /// does without memory; a controller says [`Error::OutOfMemory`]; a host gets 0 from `__alloc` and `__sr_alloc`, and a trap
+    /// from `cabi_realloc`. What is freed can be had again.
+    ///
+    /// It bounds this heap alone. All memory of a module, its data and stack included, is bounded
+    /// - when it is linked: by `--max-memory=BYTES`, which a guest's `build.rs` can set with
+    ///   `cargo:rustc-link-arg=--max-memory=BYTES`;
+    /// - by its host, such as Wasmtime with a `StoreLimits` in the store. It may also let growth trap, which leaves the
+    ///   heap as it was.
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// ALLOCATOR.set_limit(16); // 1 MiB
+    /// assert!(Vec::<u8>::new().try_reserve(1 << 20).is_err());
+    /// assert!(Vec::<u8>::new().try_reserve(1 << 19).is_ok());
+    /// ```
+    pub fn set_limit(&self, max_pages: u32) {
+        with_heap(|heap| heap.set_limit(max_pages));
+    }
+
     /// How many allocations are live. Takes time with the size of the heap.
     pub fn live(&self) -> usize {
         with_heap(|heap| heap.live().count())

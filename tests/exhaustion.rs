@@ -172,6 +172,17 @@ mod limits {
     use super::*;
 
     #[test]
+    fn can_be_set_later_and_hold_from_then_on() {
+        let mut model = Model::with_limit(Scripted::new(), 10);
+        for (limit, most) in [(3, 3), (1, 3), (8, 8), (0, 8), (20, 20)] {
+            model.heap.set_limit(limit);
+            while model.try_alloc(3 * FRAME, None).is_ok() {}
+            assert_eq!(model.heap.pages(), most, "with a limit of {limit}");
+            model.check();
+        }
+    }
+
+    #[test]
     #[cfg_attr(miri, ignore = "slow, and about amounts of memory")]
     fn refuse_requests_at_no_cost() {
         for limit in [1, 2, 10, 50] {

@@ -101,6 +101,11 @@ impl<M> Runs<M> {
         self.limit
     }
 
+    /// Lets the heap hold so many pages, or as many as it does.
+    pub(crate) fn set_limit(&mut self, pages: u32) {
+        self.limit = pages.max(self.held);
+    }
+
     /// The offset from which on this heap has handed nothing out yet, so that its bytes there are as `memory.grow`
     /// made them: zero.
     pub(crate) fn touched(&self) -> u64 {

@@ -3,6 +3,7 @@
 mod checked;
 mod examples;
 mod initial;
+mod limits;
 mod plugin;
 mod right;
 mod rubbish;

@@ -53,6 +53,22 @@ extern "C" fn write_snapshot(ptr: u32, len: u32) -> u32 {
     ALLOCATOR.snapshot(buffer).unwrap_or(0) as u32
 }
 
+/// Lets the heap hold so many pages and no more.
+#[unsafe(no_mangle)]
+extern "C" fn set_limit(pages: u32) {
+    ALLOCATOR.set_limit(pages);
+}
+
+/// How many bytes a vector gets that asks for a page more each time.
+#[unsafe(no_mangle)]
+extern "C" fn grow_a_vector() -> u32 {
+    let mut bytes: Vec<u8> = Vec::new();
+    while bytes.try_reserve_exact(bytes.len() + 65_536).is_ok() {
+        bytes.resize(bytes.capacity(), 1);
+    }
+    bytes.len() as u32
+}
+
 /// Traps if an invariant of the heap does not hold.
 #[unsafe(no_mangle)]
 extern "C" fn check() {
