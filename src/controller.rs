@@ -289,6 +289,15 @@ impl<M: LinearMemory> PageSlab<M> {
         }
     }
 
+    /// An error unless there is a live allocation of `len` bytes at `ptr`.
+    #[inline]
+    pub(crate) fn expect_live(&self, ptr: u32, len: u32) -> Result<()> {
+        match self.fault(ptr, len) {
+            Error::LengthMismatch { allocated, .. } if allocated == len => Ok(()),
+            fault => Err(fault),
+        }
+    }
+
     /// The `len` bytes at `ptr`, if they are all within one live allocation.
     pub(crate) fn bytes(&self, ptr: u32, len: u32) -> core::result::Result<*mut [u8], NoBytes> {
         self.heap.bytes(ptr, len)
@@ -419,12 +428,8 @@ impl<M: LinearMemory> PageSlab<M> {
         if ptr.is_multiple_of(align) {
             return Ok(());
         }
-        Err(match self.fault(ptr, len) {
-            Error::LengthMismatch { allocated, .. } if allocated == len => {
-                Error::InvalidAlignment { align }
-            }
-            error => error,
-        })
+        self.expect_live(ptr, len)?;
+        Err(Error::InvalidAlignment { align })
     }
 }
 

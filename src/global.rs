@@ -18,6 +18,8 @@ mod lock;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod misuse;
+#[cfg(feature = "alloc")]
+mod vectors;
 
 pub use misuse::{MisuseHandler, report_and_trap};
 
@@ -187,8 +189,8 @@ impl GlobalPageSlab {
     #[cfg(feature = "allocator-api2-02")]
     fn expect_live(&self, address: *mut u8, size: usize) {
         let len = u32::try_from(size).unwrap_or(u32::MAX);
-        let fault = with_heap(|heap| heap.fault(heap.offset_of(address), len));
-        if !matches!(fault, Error::LengthMismatch { allocated, .. } if allocated == len) {
+        let live = with_heap(|heap| heap.expect_live(heap.offset_of(address), len));
+        if let Err(fault) = live {
             self.misuse(fault);
         }
     }
@@ -400,7 +402,7 @@ impl GlobalController {
         with_heap(|heap| heap.len_at(ptr))
     }
 
-    /// As [`PageSlab::realloc_aligned`].
+    /// As [`PageSlab::realloc_aligned`], and what the block gains is cleared.
     ///
     /// # Errors
     ///

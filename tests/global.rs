@@ -217,6 +217,85 @@ fn addresses_that_are_none_of_the_heaps_have_no_length() {
     }
 }
 
+/// What a host sees as pointer and length.
+#[cfg(feature = "alloc")]
+fn halves(given: u64) -> (u32, u32) {
+    ((given >> 32) as u32, given as u32)
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn a_hosts_block_becomes_a_vector_and_stays_where_it_is() {
+    use pageslab::abi::alloc_free::alloc;
+    // SAFETY: only what it is passed as the host's.
+    let mut controller = unsafe { ALLOCATOR.controller() };
+    for len in [1, 16, 100, 8192, 20_000, 300_000] {
+        let ptr = alloc(len, 64);
+        let bytes = controller.mut_mem(ptr, len);
+        bytes.fill(7);
+        let address = bytes.as_mut_ptr();
+        for (ptr, len) in [(ptr, len - 1), (ptr, len + 1), (ptr + 1, len), (ptr, 0)] {
+            // SAFETY: it is none.
+            assert!(unsafe { ALLOCATOR.take(ptr, len) }.is_err());
+        }
+        // SAFETY: nobody else uses the block.
+        let mut vector = unsafe { ALLOCATOR.take(ptr, len) }.expect("it is live");
+        assert_eq!(
+            (vector.as_mut_ptr(), vector.capacity()),
+            (address, len as usize)
+        );
+        assert!(vector.iter().all(|&byte| byte == 7));
+        let given = ALLOCATOR.give(vector).expect("nothing is needed");
+        assert_eq!(halves(given), (ptr, len));
+        // SAFETY: as above.
+        drop(unsafe { ALLOCATOR.take(ptr, len) }.expect("it is live"));
+    }
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn an_empty_block_is_freed_when_it_is_taken_and_made_when_it_is_given() {
+    use pageslab::abi::alloc_free::alloc;
+    // SAFETY: nothing is passed to it but what is the host's.
+    let controller = unsafe { ALLOCATOR.controller() };
+    for bytes in [
+        Vec::new(),
+        Vec::with_capacity(10),
+        Vec::with_capacity(100_000),
+    ] {
+        let (ptr, len) = halves(ALLOCATOR.give(bytes).expect("there is memory"));
+        assert_eq!((controller.len_at(ptr), len), (Ok(0), 0));
+        // SAFETY: nobody else uses the block.
+        assert_eq!(unsafe { ALLOCATOR.take(ptr, len) }, Ok(Vec::new()));
+    }
+    const MANY: usize = 500_000;
+    for _ in 0..MANY {
+        let (ptr, len) = halves(ALLOCATOR.give(Vec::new()).expect("there is memory"));
+        // SAFETY: as above.
+        unsafe { ALLOCATOR.take(ptr, len) }.expect("it is live");
+    }
+    // All other tests have far fewer.
+    assert!(ALLOCATOR.live() < MANY);
+    let ptr = alloc(0, 65_536);
+    // SAFETY: as above.
+    let empty = unsafe { ALLOCATOR.take(ptr, 0) };
+    assert_eq!(empty.expect("it is live").capacity(), 0);
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn what_a_vector_has_too_much_is_not_given() {
+    for (len, capacity) in [(1, 2), (5, 100), (100, 101), (5000, 9000), (100, 70_000)] {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(len, 7);
+        let given = halves(ALLOCATOR.give(bytes).expect("there is memory"));
+        assert_eq!(given.1 as usize, len);
+        // SAFETY: nobody else uses the block.
+        let taken = unsafe { ALLOCATOR.take(given.0, given.1) };
+        assert_eq!(taken, Ok(vec![7; len]));
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod threads {
     use super::ALLOCATOR;

@@ -3,6 +3,42 @@
 //! [`export_abi!`](crate::export_abi) exports one of them. A host may call them with any numbers: what is wrong
 //! gives the ABI's failure status and changes nothing. What a host has allocated, the guest may free, and the other way
 //! round; lengths must then agree. Pointers are byte offsets into linear memory; lengths and alignments are bytes.
+//!
+//! # The guest's side
+//!
+//! With the crate's feature `alloc`, [`take`] makes a vector of a block that a host hands over, and [`give`] hands one over to the
+//! host. Do not use `Vec::from_raw_parts` and `Vec::leak` instead: to a vector no bytes are no block, so that the host's block of
+//! no bytes would be left, and the host would be given an address to free where there is none.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use pageslab::GlobalPageSlab;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+//!
+//! /// Takes a text over, and returns the answer's pointer and length in one word, for the host to free.
+//! extern "C" fn shout(ptr: u32, len: u32) -> u64 {
+//!     // SAFETY: the host hands over what it has allocated for this call.
+//!     let text = unsafe { ALLOCATOR.take(ptr, len) }.expect("a whole block");
+//!     ALLOCATOR.give(text.to_ascii_uppercase()).expect("memory")
+//! }
+//! # use pageslab::abi::alloc_free::{OK, alloc, free};
+//! # let answer = shout(alloc(0, 1), 0);
+//! # assert_eq!(unsafe { free((answer >> 32) as u32, answer as u32) }, OK);
+//! # }
+//! ```
+//!
+#![cfg_attr(
+    feature = "alloc",
+    doc = "[`take`]: crate::GlobalPageSlab::take",
+    doc = "[`give`]: crate::GlobalPageSlab::give"
+)]
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "[`take`]: crate::GlobalPageSlab",
+    doc = "[`give`]: crate::GlobalPageSlab"
+)]
 
 pub mod c;
 

@@ -41,12 +41,12 @@ const CORE: &[&str] = &[
 const PASSES: [Pass; 4] = [
     // Few tests, which are soon built and notice most.
     Pass {
-        features: "allocator-api2-02",
+        features: "alloc,allocator-api2-02",
         files: &[],
         tests: &["controller", "misuse", "model"],
     },
     Pass {
-        features: "allocator-api2-02",
+        features: "alloc,allocator-api2-02",
         files: &[],
         tests: &[
             "allocator_api",
@@ -54,6 +54,8 @@ const PASSES: [Pass; 4] = [
             "exhaustion",
             "full_memory",
             "global",
+            "global_controller",
+            "vectors",
             "misuse_handler",
             "poisoned",
         ],

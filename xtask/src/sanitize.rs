@@ -25,7 +25,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const THREADED: [&str; 2] = ["global", "threads"];
 
 pub fn run(work: &mut Work) -> Result<()> {
-    for features in ["allocator-api2-02", "allocator-api2-02,checked"] {
+    for features in ["alloc,allocator-api2-02", "alloc,allocator-api2-02,checked"] {
         work.tests(tests("address", features).args(["--lib", "--tests"]))?;
         let threaded = THREADED.iter().flat_map(|test| ["--test", test]);
         // It must see std's atomics, too.

@@ -235,7 +235,7 @@ pub fn named(names: &[String]) -> Result<Vec<&'static Stage>> {
 }
 
 /// The features under test. `surrealism-01` is tested in guests, which need more.
-const FEATURES: &str = "allocator-api2-02";
+const FEATURES: &str = "alloc,allocator-api2-02";
 
 const WASIP1: [&str; 2] = ["--target", "wasm32-wasip1"];
 
@@ -309,6 +309,7 @@ fn checked(work: &mut Work) -> Result<()> {
         "misuse_handler",
         "model",
         "threads",
+        "vectors",
     ];
     mode(work, "checked", &native, &["checked", "global", "misuse"])
 }
@@ -432,7 +433,7 @@ fn lint(work: &mut Work) -> Result<()> {
 
 fn docs(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown"])?;
-    let features = "allocator-api2-02,checked,surrealism-01";
+    let features = "alloc,allocator-api2-02,checked,surrealism-01";
     for arguments in [
         &["--features", features, "--document-private-items"][..],
         &["--target", "wasm32-unknown-unknown"],

@@ -22,6 +22,29 @@ fn alloc_free_shouts() {
 }
 
 #[test]
+fn alloc_free_keeps_nothing() {
+    let mut plugin = open(
+        &module("example-alloc-free", "wasm32-unknown-unknown"),
+        Abi::AllocFree,
+    );
+    let mut shout = |text: &str| {
+        let given = plugin.give(text.as_bytes(), 1).expect("there is memory");
+        let answer: u64 = plugin.call("shout", given.hand_over()).expect("no trap");
+        let answer = plugin.adopt((answer >> 32) as u32, answer as u32, 1);
+        plugin
+            .free(answer.expect("it is in memory"))
+            .expect("it is live");
+        plugin.memory_len()
+    };
+    let before = ["", "x", "hello"].map(&mut shout)[2];
+    for _ in 0..10_000 {
+        for text in ["", "x", "hello"] {
+            assert_eq!(shout(text), before, "of {text:?}");
+        }
+    }
+}
+
+#[test]
 fn alloc_free_traps_when_it_is_given_a_block_that_is_none() {
     let mut plugin = open(
         &module("example-alloc-free", "wasm32-unknown-unknown"),
