@@ -227,7 +227,7 @@ fn halves(given: u64) -> (u32, u32) {
 #[cfg(feature = "alloc")]
 fn a_hosts_block_becomes_a_vector_and_stays_where_it_is() {
     use pageslab::abi::alloc_free::alloc;
-    // SAFETY: only what it is passed as the host's.
+    // SAFETY: only what is the host's is passed to it.
     let mut controller = unsafe { ALLOCATOR.controller() };
     for len in [1, 16, 100, 8192, 20_000, 300_000] {
         let ptr = alloc(len, 64);
@@ -256,7 +256,7 @@ fn a_hosts_block_becomes_a_vector_and_stays_where_it_is() {
 #[cfg(feature = "alloc")]
 fn an_empty_block_is_freed_when_it_is_taken_and_made_when_it_is_given() {
     use pageslab::abi::alloc_free::alloc;
-    // SAFETY: nothing is passed to it but what is the host's.
+    // SAFETY: nothing is passed to it.
     let controller = unsafe { ALLOCATOR.controller() };
     for bytes in [
         Vec::new(),
