@@ -103,7 +103,8 @@ fn an_overflow_of(written: u32) {
             assert_eq!(guest.free(ptr, len), OVERFLOW, "{len} bytes");
             let refused: u32 = guest.0.call("__sr_free", (ptr, len)).expect("no trap");
             assert_eq!(refused, 0);
-            for new_len in [0, len + 1] {
+            // To it no bytes are no block.
+            for new_len in [0, len + 1].into_iter().filter(|_| len > 0) {
                 let realloc: Result<u32> = guest.0.call("cabi_realloc", (ptr, len, 1, new_len));
                 realloc.expect_err("it would give the block up");
             }
