@@ -277,7 +277,7 @@ impl<M: LinearMemory> PageSlab<M> {
         refusal.unwrap_or(Error::OutOfMemory { len })
     }
 
-    /// Why the allocation of `old_len` bytes at `ptr` did not get `new_len`.
+    /// Why the allocation of `old_len` bytes at `ptr` did not get `new_len`, or was not freed.
     #[cold]
     #[inline(never)]
     pub(crate) fn why_not(&mut self, ptr: u32, old_len: u32, new_len: u32) -> Error {
@@ -453,7 +453,7 @@ impl<M: LinearMemory> MemoryController for PageSlab<M> {
         if self.free_at(ptr, len) {
             Ok(())
         } else {
-            Err(self.fault(ptr, len))
+            Err(self.why_not(ptr, len, len))
         }
     }
 

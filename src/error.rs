@@ -52,7 +52,8 @@ pub enum Error {
         at: u32,
     },
     /// Free memory was found to be written to: that of a block which was freed, or which nobody has had yet. Only with the
-    /// feature `checked`. The memory is not handed out again.
+    /// feature `checked`. The memory is not handed out again, and what the call was about is not at fault: it can be made
+    /// again.
     WriteAfterFree {
         /// Where the memory begins.
         ptr: u32,

@@ -363,7 +363,7 @@ impl GlobalPageSlab {
             if heap.free_long_at(ptr, len) {
                 Ok(())
             } else {
-                Err(heap.fault(ptr, len))
+                Err(heap.why_not(ptr, len, len))
             }
         });
         if let Err(error) = freed {

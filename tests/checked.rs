@@ -4,7 +4,7 @@
 mod support;
 
 use pageslab::{Error, LinearMemory as _, MemoryController as _, PageSlab, State};
-use support::{FRAME, Model, PAGE, Random, Scripted, memory, rounds};
+use support::{Model, PAGE, Random, Scripted, memory, rounds};
 
 /// Lengths of slots and of runs: short and long, with much slack and, but for checked mode, with none.
 const LENS: &[u32] = &[0, 1, 7, 8, 16, 24, 100, 1024, 5000, 8192, 20_000, 100_000];
@@ -173,6 +173,73 @@ mod write_after_free {
         }
     }
 
+    /// Though its memory is not handed out.
+    #[test]
+    fn is_found_when_the_block_leaves_the_quarantine() {
+        for &len in LENS {
+            let mut model = Model::new(Scripted::new());
+            model.heap.set_tag(7);
+            let [_, ptr, _] = [(); 3].map(|()| model.alloc(len));
+            model.heap.set_tag(9);
+            model.free(ptr);
+            let at = len.max(1) - 1;
+            write(&model.heap, ptr + at, b'!');
+            let heap = &mut model.heap;
+            // Of another class, so that none of them gets the memory.
+            for _ in 0..QUARANTINE - 1 {
+                let other = heap.alloc(300).expect("there is memory");
+                heap.free(other, 300).expect("it is live");
+            }
+            let last = heap.alloc(300).expect("there is memory");
+            let error = Error::WriteAfterFree { ptr, at };
+            assert_eq!(heap.free(last, 300), Err(error), "{len} bytes");
+            let report = heap.report(ptr).expect("it is there");
+            assert_eq!((report.allocated_by, report.freed_by), (7, 9));
+            // The block of that call is as it was, and nothing keeps it from being freed.
+            assert_eq!(heap.len_at(last), Ok(300));
+            heap.check_invariants();
+            assert_eq!(heap.free(last, 300), Ok(()));
+            assert_eq!(heap.check(), Err(error), "it is kept as evidence");
+        }
+    }
+
+    #[test]
+    fn is_found_by_a_realloc_that_lets_the_block_leave() {
+        let mut heap = PageSlab::new(memory());
+        let ptrs = [(); QUARANTINE as usize].map(|()| heap.alloc(40).expect("there is memory"));
+        let ptr = heap.alloc(300).expect("there is memory");
+        for ptr in ptrs {
+            heap.free(ptr, 40).expect("it is live");
+        }
+        // SAFETY: the byte is the heap's, and nobody has a reference to it.
+        unsafe { heap.memory().address(ptrs[0] + 3).write(b'!') };
+        let error = Error::WriteAfterFree {
+            ptr: ptrs[0],
+            at: 3,
+        };
+        assert_eq!(heap.realloc(ptr, 300, 400), Err(error));
+        let new = heap.realloc(ptr, 300, 400).expect("it can be made again");
+        assert_eq!(heap.free(new, 400), Ok(()));
+    }
+
+    #[test]
+    fn is_found_when_the_quarantine_gives_way_for_want_of_memory() {
+        let mut heap = PageSlab::with_limit(memory(), 4);
+        let ptrs: Vec<u32> = core::iter::from_fn(|| heap.alloc(5000).ok()).collect();
+        let ptr = ptrs[0];
+        for &ptr in &ptrs[..20] {
+            heap.free(ptr, 5000).expect("it is live");
+        }
+        // SAFETY: the byte is the heap's, and nobody has a reference to it.
+        unsafe { heap.memory().address(ptr).write(b'!') };
+        let error = Error::WriteAfterFree { ptr, at: 0 };
+        assert_eq!(heap.alloc(5000), Err(error));
+        let again = core::iter::from_fn(|| heap.alloc(5000).ok()).count();
+        assert_eq!(again, 19);
+        assert_eq!(heap.check(), Err(error));
+        heap.check_invariants();
+    }
+
     #[test]
     fn through_a_pointer_from_before_realloc_is_found() {
         on_each_block(|model, ptr, len| {
@@ -260,8 +327,8 @@ mod quarantine {
     }
 
     #[test]
-    fn has_room_for_blocks_that_take_up_to_16_kib() {
-        let longest = 16 * FRAME - 8;
+    fn has_room_for_blocks_that_take_up_to_1_mib() {
+        let longest = 16 * PAGE - 8;
         for (len, waits) in [(longest, true), (longest + 1, false)] {
             let mut heap = PageSlab::new(memory());
             let first = heap.alloc(len).expect("there is memory");
@@ -269,6 +336,25 @@ mod quarantine {
             let next = heap.alloc(len).expect("there is memory");
             assert_eq!(next != first, waits, "{len} bytes");
         }
+    }
+
+    #[test]
+    fn has_room_for_1_mib_in_all() {
+        let mut heap = PageSlab::new(memory());
+        let lens = [5 * PAGE, 5 * PAGE, 6 * PAGE - 16 * 8, 100];
+        let ptrs = lens.map(|len| heap.alloc(len - 8).expect("there is memory"));
+        let free = |heap: &mut PageSlab<_>, of: usize| heap.free(ptrs[of], lens[of] - 8);
+        for of in 0..3 {
+            assert_eq!(free(&mut heap, of), Ok(()));
+        }
+        // SAFETY: the byte is the heap's, and nobody has a reference to it.
+        unsafe { heap.memory().address(ptrs[0]).write(b'!') };
+        let error = Error::WriteAfterFree {
+            ptr: ptrs[0],
+            at: 0,
+        };
+        assert_eq!(free(&mut heap, 3), Err(error));
+        assert_eq!(free(&mut heap, 3), Ok(()));
     }
 
     #[test]

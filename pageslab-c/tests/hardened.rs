@@ -302,8 +302,8 @@ cases! {
         |mode| if_checked(mode, "write after free: byte 65 of the free memory at PTR was written");
     write_after_free_large:
         |mode| if_checked(mode, "write after free: byte 65537 of the free memory at PTR was written");
-    // A block of more than 16 KiB does not wait in the quarantine: the byte is another block's when it is written.
-    write_after_free_large_reuse: |_| ENDS;
+    write_after_free_large_reuse:
+        |mode| if_checked(mode, "write after free: byte 65537 of the free memory at PTR was written");
     quarantine_write_after_free_extended_reuse:
         |mode| if_checked(mode, "write after free: byte 100 of the free memory at PTR was written");
 }

@@ -7,10 +7,12 @@
 //!
 //! - `free` and `realloc` verify the slack of their block, and refuse it with [`Error::Overflow`];
 //! - `alloc` verifies the memory that it is about to hand out, and refuses that with [`Error::WriteAfterFree`];
+//! - `free` and `realloc` verify the blocks that they let out of the quarantine, and refuse with the same;
 //! - `PageSlab::check` verifies everything.
 //!
 //! What was found damaged is *held*: kept as it is, as evidence, and not handed out again. Freed blocks are held for a
-//! while, too: they wait in a *quarantine*, first in and first out, before their memory is reused. What is known of a
+//! while, too: they wait in a *quarantine*, first in and first out, before their memory is reused. A write to a block that
+//! waits is thus found when the block leaves, at the latest. What is known of a
 //! block is its [`History`], which lies beside the other metadata; `PageSlab::report` tells it.
 //!
 //! Without the feature the constant [`CHECKED`](crate::hooks::CHECKED) removes all of it, to the last byte. This file allocates and frees by the
@@ -26,11 +28,11 @@ use crate::sizes::geometry::{FRAME, FRAME_SHIFT, Frame};
 use crate::slabs::slab::{SlabPtr, Slot};
 use core::num::NonZeroU32;
 
-/// How many freed blocks wait.
+/// How many freed blocks wait at most.
 const MAX_QUARANTINED: usize = 64;
 
-/// A longer slot or run does not wait, so that what waits is bounded.
-const MAX_QUARANTINED_BYTES: u32 = PAGE / 4;
+/// How many bytes their slots and runs have at most, all together: 1 MiB. A longer run does not wait.
+const MAX_QUARANTINED_BYTES: u32 = 16 * PAGE;
 
 /// What checked mode keeps of a heap.
 ///
@@ -65,12 +67,10 @@ impl Checks {
         self.count += 1;
     }
 
-    /// Takes the oldest block out of the quarantine.
-    fn pop(&mut self) -> Option<u32> {
-        let ptr = self.quarantined().next()?;
+    /// Takes the oldest block out of the quarantine, in which there is one.
+    fn pop(&mut self) {
         self.first = (self.first + 1) % MAX_QUARANTINED;
         self.count -= 1;
-        Some(ptr)
     }
 }
 
@@ -155,6 +155,9 @@ impl<M: LinearMemory> PageSlab<M> {
             None => {
                 // What is freed need not wait any longer if there is no other memory.
                 while self.release_oldest() {}
+                if self.checks().refusal.is_some() {
+                    return None;
+                }
                 self.heap.alloc(len, align)?
             }
         };
@@ -174,9 +177,24 @@ impl<M: LinearMemory> PageSlab<M> {
         self.checks_mut().refusal.take()
     }
 
-    /// Whether a live block of this length is at this pointer, and nobody wrote behind it.
-    fn can_free(&self, ptr: u32, len: u32) -> bool {
-        !self.heap.is_poisoned() && self.heap.is_live(ptr, len) && self.overflow(ptr).is_none()
+    /// Whether a live block of this length is at this pointer, nobody wrote behind it, and there is room for it in the
+    /// quarantine, which those that waited longest have left without damage.
+    fn can_free(&mut self, ptr: u32, len: u32) -> bool {
+        // One of a call that was stopped before it told.
+        self.checks_mut().refusal = None;
+        if self.heap.is_poisoned() || !self.heap.is_live(ptr, len) || self.overflow(ptr).is_some() {
+            return false;
+        }
+        let room = self.place_at(ptr).room;
+        while room <= MAX_QUARANTINED_BYTES && !self.has_room(room) && self.release_oldest() {}
+        self.checks().refusal.is_none()
+    }
+
+    /// Whether a slot or a run of so many bytes can wait beside those that do.
+    fn has_room(&self, room: u32) -> bool {
+        let checks = self.checks();
+        let waiting = checks.quarantined().map(|ptr| self.place_at(ptr).room);
+        checks.count < MAX_QUARANTINED && waiting.sum::<u32>() + room <= MAX_QUARANTINED_BYTES
     }
 
     /// What is wrong with a block that is said to have another length, though it has this one: it was overflowed.
@@ -219,12 +237,9 @@ impl<M: LinearMemory> PageSlab<M> {
             heap.hold(&heap.place_at(ptr));
             if place.room > MAX_QUARANTINED_BYTES {
                 heap.release(ptr);
-                return;
+            } else {
+                heap.checks_mut().push(ptr);
             }
-            if heap.checks().count == MAX_QUARANTINED {
-                heap.release_first();
-            }
-            heap.checks_mut().push(ptr);
         });
         freed.is_some()
     }
@@ -265,15 +280,21 @@ impl<M: LinearMemory> PageSlab<M> {
         Some(start - ptr + self.first_change(start, len)?)
     }
 
-    /// Takes the oldest block out of the quarantine, if there is one and the heap is not poisoned.
+    /// Takes the oldest block out of the quarantine. False if there is none, or the heap is poisoned, or the block was written
+    /// to: then it stays held, and is the refusal.
     fn release_oldest(&mut self) -> bool {
-        self.change(Self::release_first) == Some(true)
-    }
-
-    /// The same within a change.
-    fn release_first(&mut self) -> bool {
-        let oldest = self.checks_mut().pop();
-        oldest.map(|ptr| self.release(ptr)).is_some()
+        let Some(ptr) = self.checks().quarantined().next() else {
+            return false;
+        };
+        let change = self.first_change(ptr, self.place_at(ptr).room);
+        let released = self.change(|heap| {
+            heap.checks_mut().pop();
+            match change {
+                Some(at) => heap.checks_mut().refusal = Some(Error::WriteAfterFree { ptr, at }),
+                None => heap.release(ptr),
+            }
+        });
+        released.is_some() && change.is_none()
     }
 
     /// Makes the memory of a block free that was freed, but held. Within a change.

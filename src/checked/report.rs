@@ -211,6 +211,16 @@ impl fmt::Display for Usage {
 }
 
 /// Checked mode (feature `checked`).
+///
+/// An overflow is found when its block is freed or reallocated. A write to a block that was freed is found
+///
+/// - while the block waits in the quarantine: by the call that lets it leave, at the latest. That is the 64th free after its
+///   own, or an earlier one when the blocks that were freed since take 1 MiB together with it, or an allocation that finds no
+///   other memory. A block that takes more than 1 MiB alone does not wait;
+/// - later: when the memory is handed out again, which may be never.
+///
+/// The call that finds it errs with [`Error::WriteAfterFree`], and can be made again. [`check`](Self::check) finds all damage at
+/// any time: make it the last call.
 impl<M: LinearMemory> PageSlab<M> {
     /// Sets the tag of the present caller, and returns the one before. Blocks remember the tags of who allocated and who
     /// freed them; 0, the first tag, is nobody's. What they stand for is the guest's choice: a part of it, a request.

@@ -78,6 +78,15 @@ static void use_again(size_t len) {
         expect(malloc(len) != NULL);
 }
 
+/* The same by blocks that come and go, one after the other. */
+static void use_in_pairs(size_t len) {
+    for (int at = 0; at < 100000; at++) {
+        char *other = malloc(len);
+        expect(other != NULL);
+        free(other);
+    }
+}
+
 /* Frees of what is not to be freed. */
 
 static void double_free_small(void) {
@@ -520,7 +529,7 @@ static void write_after_free_small(void) {
     char *p = block(128);
     free(p);
     p[65] = 'a';
-    use_again(128);
+    use_in_pairs(128);
 }
 
 static void write_after_free_small_reuse(void) {
@@ -528,14 +537,14 @@ static void write_after_free_small_reuse(void) {
     free(p);
     expect(malloc(128) != NULL);
     p[65] = 'a';
-    use_again(128);
+    use_in_pairs(128);
 }
 
 static void write_after_free_large(void) {
     char *p = block(LARGE);
     free(p);
     p[PAGE + 1] = 'a';
-    use_again(LARGE);
+    use_in_pairs(LARGE);
 }
 
 static void write_after_free_large_reuse(void) {
@@ -543,14 +552,14 @@ static void write_after_free_large_reuse(void) {
     free(p);
     expect(malloc(LARGE) != NULL);
     p[PAGE + 1] = 'a';
-    use_again(LARGE);
+    use_in_pairs(LARGE);
 }
 
 static void quarantine_write_after_free_extended_reuse(void) {
     char *p = block(32 * KIB);
     free(p);
     p[100] = 'a';
-    use_again(32 * KIB);
+    use_in_pairs(32 * KIB);
 }
 
 #define CASE(name) {#name, name}

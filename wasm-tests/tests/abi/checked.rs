@@ -19,8 +19,9 @@ static GUEST_WITH_STDERR: LazyLock<Module> =
 /// Lengths of slots and of runs: with much slack and, but for checked mode, with none.
 const LENS: [u32; 12] = [0, 1, 7, 8, 16, 24, 100, 1024, 5000, 8192, 20_000, 100_000];
 
-/// For so many frees a freed block waits.
+/// For so many frees a freed block waits, if it and these have no more than so many bytes.
 const QUARANTINE: u32 = 64;
+const QUARANTINE_BYTES: u32 = 1 << 20;
 
 /// A guest in checked mode, whose host writes where it likes.
 struct Guest<T: 'static>(Plugin<T>);
@@ -153,53 +154,37 @@ fn memory_that_was_written_to_after_free_is_never_handed_out() {
     on_each_block(|guest, ptr, len| {
         assert_eq!(guest.free(ptr, len), OK);
         guest.flip(ptr + len / 2, 1);
-        // It waits in the quarantine, unless it is too long, until so many others were freed.
-        let (mut kept, mut refused) = (2, 0);
-        for _ in 0..=QUARANTINE {
-            // A long block's memory may have become a slab's meanwhile.
-            match guest.try_alloc(200) {
-                0 => refused += 1,
-                other => assert_eq!(guest.free(other, 200), OK),
+        // It waits in the quarantine until so many others were freed.
+        for number in 1..=QUARANTINE {
+            let other = guest.alloc(200, 4);
+            if number == QUARANTINE {
+                assert_eq!(guest.free(other, 200), WRITE_AFTER_FREE, "{len} bytes");
             }
+            assert_eq!(guest.free(other, 200), OK, "{len} bytes");
         }
         for _ in 0..100 {
-            match guest.try_alloc(len) {
-                0 => refused += 1,
-                other => {
-                    let distance = other.abs_diff(ptr);
-                    assert!(distance >= len.max(1), "{len} bytes at {ptr:#x}");
-                    kept += 1;
-                }
-            }
+            let distance = guest.alloc(len, 5).abs_diff(ptr);
+            assert!(distance >= len.max(1), "{len} bytes at {ptr:#x}");
         }
-        // A long block's memory may have been cut meanwhile, so that it is no more of use for this length.
-        let is_long = len > 16 * 1024;
-        assert!(
-            refused == 1 || refused == 0 && is_long,
-            "{refused} of {len} bytes"
-        );
         // It is kept as evidence.
         assert_eq!(guest.heap_check(), WRITE_AFTER_FREE);
-        assert_eq!(guest.heap_leaks(), kept);
+        assert_eq!(guest.heap_leaks(), 102);
     });
 }
 
 #[test]
 fn a_double_free_is_told_as_long_as_the_memory_waits() {
-    // Longer blocks do not wait.
-    for len in LENS.into_iter().filter(|&len| len <= 8_192) {
+    for len in LENS {
         let mut guest = guest();
-        let blocks = (0..QUARANTINE).map(|_| {
+        // As many as wait, or as have the bytes that wait.
+        let waiting = (QUARANTINE_BYTES / (len + 1024)).min(QUARANTINE);
+        let blocks = (0..waiting).map(|_| {
             let ptr = guest.alloc(len, 1);
             assert_eq!(guest.free(ptr, len), OK);
             ptr
         });
         let blocks: BTreeSet<u32> = blocks.collect();
-        assert_eq!(
-            blocks.len(),
-            QUARANTINE as usize,
-            "one was handed out again"
-        );
+        assert_eq!(blocks.len(), waiting as usize, "one was handed out again");
         for ptr in blocks {
             assert_eq!(guest.free(ptr, len), DOUBLE_FREE, "{len} bytes");
         }
@@ -301,23 +286,23 @@ fn a_write_after_free_is_reported_by_a_check_with_who_allocated_and_who_freed() 
 fn a_write_after_free_traps_when_the_guest_would_get_the_memory() {
     let (mut guest, stderr) = guest_with_stderr();
     guest.set_tag(7);
-    let ptr = guest.alloc(30_000, 1);
+    let ptr = guest.alloc(2_000_000, 1);
     guest.set_tag(9);
-    assert_eq!(guest.free(ptr, 30_000), OK);
-    guest.bytes(ptr + 29_999, 1).fill(b'x');
+    assert_eq!(guest.free(ptr, 2_000_000), OK);
+    guest.bytes(ptr + 1_999_999, 1).fill(b'x');
     // It is too long to wait in the quarantine.
-    let refused: Result<u32> = guest.0.call("guest_alloc", (30_000, 1));
+    let refused: Result<u32> = guest.0.call("guest_alloc", (2_000_000, 1));
     refused.expect_err("GlobalAlloc has no such error");
     assert_eq!(
         text(&stderr),
         format!(
-            "pageslab: write after free: byte 29999 of the free memory at {ptr:#x} was written\n\
-             pageslab: write after free: {ptr:#x}, freed, 30000 bytes asked for, in a run of 30720, allocated by tag 7, \
-             freed by tag 9; 1 byte was written, at 29999: 78\n"
+            "pageslab: write after free: byte 1999999 of the free memory at {ptr:#x} was written\n\
+             pageslab: write after free: {ptr:#x}, freed, 2000000 bytes asked for, in a run of 2000896, allocated by tag 7, \
+             freed by tag 9; 1 byte was written, at 1999999: 78\n"
         )
     );
-    let next: u32 = guest.0.call("guest_alloc", (30_000, 1)).expect("another");
-    assert!(next.abs_diff(ptr) >= 30_000);
+    let next: u32 = guest.0.call("guest_alloc", (2_000_000, 1)).expect("another");
+    assert!(next.abs_diff(ptr) >= 2_000_000);
 }
 
 #[test]
