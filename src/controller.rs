@@ -146,7 +146,14 @@ impl<M> PageSlab<M> {
         &self.heap.runs.memory
     }
 
-    /// The live allocations, as pointer and length, in the order of their pointers.
+    /// Whether an earlier call was stopped in the midst of a change, and left the heap dead: [`Error::Poisoned`]. Nobody knows
+    /// then what is live.
+    pub fn is_poisoned(&self) -> bool {
+        self.heap.is_poisoned()
+    }
+
+    /// The live allocations, as pointer and length, in the order of their pointers. None if the heap
+    /// [is poisoned](Self::is_poisoned).
     ///
     /// ```
     /// # #[cfg(unix)] {

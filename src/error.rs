@@ -1,5 +1,6 @@
 //! What can go wrong: one small `Copy` enum, so that reporting an error never allocates.
 
+use crate::hooks::{CHECKED, PATTERN};
 use core::fmt;
 
 /// Why a call was refused. Whatever the variant, the call changed nothing.
@@ -76,8 +77,41 @@ pub enum Error {
 /// A result whose error is [`Error`].
 pub type Result<T> = core::result::Result<T, Error>;
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// A number that was read from memory which is filled with checked mode's pattern.
+const FROM_FREE_MEMORY: u32 = u32::from_ne_bytes([PATTERN; 4]);
+
+impl Error {
+    /// The pointer of which it speaks, if it speaks of one.
+    ///
+    /// ```
+    /// use pageslab::Error;
+    /// assert_eq!(Error::InvalidPointer { ptr: 8 }.ptr(), Some(8));
+    /// assert_eq!(Error::Poisoned.ptr(), None);
+    /// ```
+    #[must_use]
+    pub const fn ptr(&self) -> Option<u32> {
+        match *self {
+            Self::InvalidPointer { ptr }
+            | Self::LengthMismatch { ptr, .. }
+            | Self::DoubleFree { ptr, .. }
+            | Self::Overflow { ptr, .. }
+            | Self::WriteAfterFree { ptr, .. } => Some(ptr),
+            Self::OutOfMemory { .. } | Self::InvalidAlignment { .. } | Self::Poisoned => None,
+        }
+    }
+
+    /// The number that the caller gave, and that is wrong.
+    fn given(&self) -> Option<u32> {
+        match *self {
+            Self::OutOfMemory { len: given }
+            | Self::InvalidAlignment { align: given }
+            | Self::InvalidPointer { ptr: given }
+            | Self::LengthMismatch { given, .. } => Some(given),
+            _ => None,
+        }
+    }
+
+    fn fmt_error(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::OutOfMemory { len } => write!(
                 f,
@@ -118,6 +152,19 @@ impl fmt::Display for Error {
                 "the allocation at {ptr:#x} (length given: {len}) was freed before"
             ),
         }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_error(f)?;
+        if CHECKED && self.given() == Some(FROM_FREE_MEMORY) {
+            write!(
+                f,
+                ": {FROM_FREE_MEMORY:#x} was read from memory that was freed, or not written to yet"
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -21,10 +21,11 @@ mod misuse;
 #[cfg(feature = "alloc")]
 mod vectors;
 
-pub use misuse::{MisuseHandler, report_and_trap};
+pub use misuse::{MisuseHandler, explain, panic_on_misuse, report_and_trap};
 
 use crate::controller::{MemoryController, PageSlab, Sealed};
 use crate::heap::NoBytes;
+use crate::hooks::{CHECKED, PATTERN};
 use crate::memory::LinearMemory;
 use crate::sizes::class::GRANULE;
 use crate::{Error, Result, Stats};
@@ -34,7 +35,7 @@ use core::ptr::null_mut;
 #[cfg(fuzzing)]
 use fuzzing::{Memory, memory};
 use lock::Locked;
-use misuse::misused;
+use misuse::{Last, misused, note};
 
 #[cfg(target_arch = "wasm32")]
 type Memory = memory::ModuleMemory;
@@ -89,14 +90,15 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// [`MisuseHandler`], has changed nothing, and the heap stays usable. A layout aligned to more than a page
 /// (65,536 bytes) is refused with null. One of no bytes, which `GlobalAlloc` leaves open, is an allocation like others.
 pub struct GlobalPageSlab {
-    handler: MisuseHandler,
+    /// Another handler than [`report_and_trap`].
+    handler: Option<MisuseHandler>,
 }
 
 impl GlobalPageSlab {
     /// The heap, with [`report_and_trap`] as its handler of misuse.
     #[must_use]
     pub const fn new() -> Self {
-        Self::with_misuse_handler(report_and_trap)
+        Self { handler: None }
     }
 
     /// The heap, with this handler of misuse for calls through this value.
@@ -115,6 +117,7 @@ impl GlobalPageSlab {
     /// ```
     #[must_use]
     pub const fn with_misuse_handler(handler: MisuseHandler) -> Self {
+        let handler = Some(handler);
         Self { handler }
     }
 
@@ -152,8 +155,25 @@ impl GlobalPageSlab {
     }
 
     /// How many allocations are live. Takes time with the size of the heap.
-    pub fn live(&self) -> usize {
-        with_heap(|heap| heap.live().count())
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Poisoned`]: nobody knows then what is live.
+    pub fn live(&self) -> Result<usize> {
+        self.whole(with_heap(|heap| heap.live().count()))
+    }
+
+    /// As [`PageSlab::is_poisoned`].
+    pub fn is_poisoned(&self) -> bool {
+        with_heap(|heap| heap.is_poisoned())
+    }
+
+    /// What was counted of the heap, unless it is poisoned.
+    fn whole<T>(&self, count: T) -> Result<T> {
+        if self.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        Ok(count)
     }
 
     /// What the heap consists of, as [`PageSlab::stats`].
@@ -238,6 +258,10 @@ impl PageSlab<Memory> {
     /// The offset of an address. Where no memory can be, it is one at which no allocation can be.
     #[inline(always)]
     fn offset_of(&self, address: *mut u8) -> u32 {
+        if CHECKED && address.addr() == usize::from_ne_bytes([PATTERN; _]) {
+            // Natively, too, it shows where it was read. Nothing is so little aligned.
+            return u32::from_ne_bytes([PATTERN; _]);
+        }
         let offset = address.addr().wrapping_sub(self.memory().address(0).addr());
         u32::try_from(offset).unwrap_or(u32::MAX)
     }
@@ -348,7 +372,10 @@ impl GlobalPageSlab {
 
     fn null_or_misuse(&self, error: Error) -> *mut u8 {
         match error {
-            Error::OutOfMemory { .. } => null_mut(),
+            Error::OutOfMemory { .. } => {
+                note(Last::Error(error));
+                null_mut()
+            }
             error => self.misuse(error),
         }
     }

@@ -57,6 +57,7 @@
 //! heap         slots of up to 8 KiB from slabs, longer blocks as runs, and what a pointer is
 //! checked      checked mode, as methods of the controller's type: these two know each other
 //! controller   the trait, and the type that implements it
+//! explanation  an error with what the heap knows of it
 //! global       the one heap of a module
 //! ```
 //!
@@ -107,6 +108,7 @@ mod bits;
 mod checked;
 mod controller;
 mod error;
+mod explanation;
 mod frames;
 mod heap;
 mod hooks;
@@ -129,11 +131,14 @@ pub use checked::mode::State;
 pub use checked::report::{Damage, Report, Usage};
 pub use controller::{MemoryController, PageSlab};
 pub use error::{Error, Result};
+pub use explanation::Explanation;
 #[cfg(any(
     target_arch = "wasm32",
     all(any(unix, windows), target_pointer_width = "64")
 ))]
-pub use global::{GlobalController, GlobalPageSlab, MisuseHandler, abi, report_and_trap};
+pub use global::{
+    GlobalController, GlobalPageSlab, MisuseHandler, abi, explain, panic_on_misuse, report_and_trap,
+};
 pub use heap::{ClassStats, Stats};
 #[cfg(target_arch = "wasm32")]
 pub use memory::WasmMemory;

@@ -98,7 +98,9 @@ mod overflow {
         }
         let report = model.heap.report(ptr + 3).expect("a block is there");
         assert_eq!(report.ptr, ptr);
-        assert_eq!(report.state, State::Live { len: 24 });
+        assert!(matches!(report.state, State::Live { len: 24, .. }));
+        let damage = report.damage.expect("it is damaged");
+        assert_eq!(damage.bytes(), [0x41, 0x42, 0xA5, 0x43]);
         assert_eq!(
             (report.room, report.allocated_by, report.freed_by),
             (32, 7, 0)
@@ -369,6 +371,29 @@ mod quarantine {
         assert!(again > 20, "{again} blocks");
         heap.check_invariants();
     }
+}
+
+#[test]
+fn a_number_that_was_read_from_free_memory_is_told_so() {
+    let number = 0xA5A5_A5A5;
+    let read = "0xa5a5a5a5 was read from memory that was freed, or not written to yet";
+    let mut heap = PageSlab::with_limit(memory(), 4);
+    let ptr = heap.alloc(24).expect("there is memory");
+    for error in [
+        heap.free(number, 24),
+        heap.free(ptr, number),
+        heap.alloc(number).map(drop),
+        heap.alloc_aligned(1, number).map(drop),
+    ] {
+        let text = error.expect_err("it is no such number").to_string();
+        assert!(text.ends_with(read), "{text}");
+    }
+    let error = heap.free(ptr + 1, 24).expect_err("no block is there");
+    assert!(!error.to_string().contains(read), "{error}");
+    // As a guest's own tests have it, natively.
+    let address = std::ptr::without_provenance_mut(usize::from_ne_bytes([0xA5; _]));
+    let error = pageslab::GlobalPageSlab::new().len_of(address);
+    assert_eq!(error, Err(Error::InvalidPointer { ptr: number }));
 }
 
 /// In a slot of 112 bytes, of which 8 are slack in any case.

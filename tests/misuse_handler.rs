@@ -4,13 +4,15 @@
 
 #![cfg(all(not(target_arch = "wasm32"), not(miri)))]
 
-use pageslab::{Error, GlobalPageSlab};
+use pageslab::{Error, GlobalPageSlab, explain, panic_on_misuse};
 use std::alloc::{GlobalAlloc, Layout};
 use std::process::{Command, Output, exit};
 
 static DEFAULT: GlobalPageSlab = GlobalPageSlab::new();
 static EXITING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(tell_and_exit);
 static UNWINDING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(unwind);
+static PANICKING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(panic_on_misuse);
+static MISUSING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(misuse);
 
 /// The exit code of [`tell_and_exit`].
 const TOLD: i32 = 42;
@@ -24,6 +26,15 @@ fn tell_and_exit(error: Error) -> ! {
     assert!(!unsafe { DEFAULT.alloc(LAYOUT) }.is_null());
     DEFAULT.check_invariants();
     println!("told: {error}");
+    println!("{}", explain(error));
+    exit(TOLD)
+}
+
+/// A handler that misuses its heap itself.
+fn misuse(_: Error) -> ! {
+    println!("entered");
+    // SAFETY: no block is there, which the allocator promises to find out.
+    unsafe { MISUSING.dealloc(std::ptr::null_mut(), LAYOUT) };
     exit(TOLD)
 }
 
@@ -108,6 +119,8 @@ fn child() {
     let heap = match handler {
         "default" => &DEFAULT,
         "exiting" => &EXITING,
+        "panicking" => &PANICKING,
+        "misusing" => &MISUSING,
         _ => &UNWINDING,
     };
     let (_, misuse) = CASES
@@ -148,10 +161,11 @@ fn the_default_writes_a_line_and_ends_the_program() {
             .lines()
             .filter(|line| line.starts_with("pageslab: "))
             .collect();
-        // In checked mode another tells what is known of the block.
-        let most = if cfg!(feature = "checked") { 2 } else { 1 };
+        // Others tell into which block a pointer is, and in checked mode what is known of the memory.
+        let most = 1 + usize::from(*case == "interior") + usize::from(cfg!(feature = "checked"));
         assert!(
             (1..=most).contains(&lines.len())
+                && (*case != "interior" || lines[1].contains(" is 8 bytes behind the start of "))
                 && lines[0].contains(message)
                 && stderr.ends_with('\n'),
             "{case}: {stderr}"
@@ -169,7 +183,48 @@ fn a_handler_of_the_authors_gets_the_error_and_may_allocate() {
             stdout.contains("told: ") && stdout.contains(message),
             "{case}: {stdout}"
         );
+        // It can tell what is known of the block, too.
+        let into = stdout.contains("8 bytes behind the start of the allocation at 0x");
+        assert_eq!(into, *case == "interior", "{case}: {stdout}");
+        let reports = stdout.contains(" 24 bytes asked for, in a slot of 32");
+        let has_block = !["foreign", "null"].contains(case);
+        let is_reported = cfg!(feature = "checked") && has_block;
+        assert_eq!(reports, is_reported, "{case}: {stdout}");
     }
+}
+
+#[test]
+fn a_handler_that_panics_shows_what_is_known_and_ends_the_program() {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = run("panicking", "interior");
+    assert!(!status.success() && status.code() != Some(101), "{status}");
+    assert!(!String::from_utf8_lossy(&stdout).contains("went on"));
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(
+        stderr.contains("panicked") && stderr.contains("8 bytes behind the start of"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_handler_that_misuses_the_heap_is_not_entered_again() {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = run("misusing", "double free");
+    assert!(!status.success() && status.code() != Some(TOLD), "{status}");
+    let stdout = String::from_utf8_lossy(&stdout);
+    assert_eq!(stdout.matches("entered").count(), 1, "{stdout}");
+    let stderr = String::from_utf8_lossy(&stderr);
+    let lines: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.starts_with("pageslab: "))
+        .collect();
+    assert_eq!(lines, ["pageslab: no allocation starts at 0xffffffff"]);
 }
 
 #[test]

@@ -76,13 +76,16 @@ impl Checks {
 
 /// What some memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// A live block.
+    #[non_exhaustive]
     Live {
         /// The length that was asked for, in bytes.
         len: u32,
     },
     /// That of a block that was freed.
+    #[non_exhaustive]
     Freed {
         /// The length that was asked for, in bytes.
         len: u32,

@@ -61,13 +61,12 @@ pub struct Damage {
     pub last: u32,
     /// How many differ.
     pub count: u32,
-    /// What there is now, from the first on: up to [`SHOWN`](Self::SHOWN) bytes, as many as there are up to the last.
-    pub bytes: [u8; Self::SHOWN],
+    shown: [u8; Self::SHOWN],
 }
 
 impl Damage {
-    /// How many of the bytes are shown.
-    pub const SHOWN: usize = 8;
+    /// How many of the bytes are shown at most.
+    const SHOWN: usize = 8;
 
     /// A byte that differs.
     fn note(damage: Option<Self>, at: u32, byte: u8) -> Self {
@@ -75,20 +74,21 @@ impl Damage {
             first: at,
             last: at,
             count: 0,
-            bytes: [PATTERN; Self::SHOWN],
+            shown: [PATTERN; Self::SHOWN],
         });
         damage.last = at;
         damage.count += 1;
-        if let Some(shown) = damage.bytes.get_mut((at - damage.first) as usize) {
+        if let Some(shown) = damage.shown.get_mut((at - damage.first) as usize) {
             *shown = byte;
         }
         damage
     }
 
-    /// The bytes that are shown.
-    fn shown(&self) -> &[u8] {
+    /// What there is now, from the first on: up to eight bytes, as many as there are up to the last.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         let len = (self.last - self.first) as usize + 1;
-        &self.bytes[..len.min(Self::SHOWN)]
+        &self.shown[..len.min(Self::SHOWN)]
     }
 }
 
@@ -146,7 +146,7 @@ impl fmt::Display for Report {
                 write!(f, "; {count} bytes were written, from {first} to {last}:")?;
             }
         }
-        for byte in damage.shown() {
+        for byte in damage.bytes() {
             write!(f, " {byte:02x}")?;
         }
         Ok(())
@@ -275,7 +275,7 @@ impl<M: LinearMemory> PageSlab<M> {
         self.place_around(ptr).map(|place| self.report_of(&place))
     }
 
-    /// What is live, by size class and by tag.
+    /// What is live, by size class and by tag. Nothing if the heap [is poisoned](Self::is_poisoned).
     pub fn usage(&self) -> impl Iterator<Item = Usage> {
         core::iter::successors(self.next_usage(None), |last| self.next_usage(Some(*last)))
     }

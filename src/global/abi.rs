@@ -42,9 +42,10 @@
 
 pub mod c;
 
-use super::misuse::{report, trap};
+use super::misuse::{Last, note, report, trap};
 use super::with_heap;
 use crate::controller::check_alignment;
+use crate::hooks::CHECKED;
 use crate::{Error, MemoryController as _, Result};
 use core::num::NonZeroU32;
 
@@ -79,24 +80,30 @@ pub mod alloc_free {
     pub const WRITE_AFTER_FREE: u32 = 5;
     /// The status for [`Error::Poisoned`].
     pub const POISONED: u32 = 6;
+    /// The status for [`Error::OutOfMemory`], which no call returns: `__heap_status` tells it.
+    pub const OUT_OF_MEMORY: u32 = 7;
+    /// The status for [`Error::InvalidAlignment`], likewise.
+    pub const INVALID_ALIGNMENT: u32 = 8;
 
     /// `__alloc`: allocates `len` bytes, aligned to `align`, a power of two up to 65,536. Returns the pointer, or 0 if
     /// memory is exhausted, the alignment is none of these, or the heap is poisoned; and in checked mode if the memory was
-    /// written to while it was free, which is told to stderr, where there is one.
+    /// written to while it was free, which is told to stderr, where there is one. `__heap_status` tells which it was, if the
+    /// module exports `messages`.
     #[must_use]
     #[inline]
     pub fn alloc(len: u32, align: u32) -> u32 {
         or_0(with_heap(|heap| heap.alloc_aligned(len, align)))
     }
 
-    /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong.
+    /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong. With
+    /// [`WRITE_AFTER_FREE`], which checked mode also tells to stderr, it was with another block: the call can be made again.
     ///
     /// # Safety
     ///
     /// If the allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
     #[inline]
     pub unsafe fn free(ptr: u32, len: u32) -> u32 {
-        status(with_heap(|heap| heap.free(ptr, len)))
+        status(with_heap(|heap| heap.free(ptr, len)).inspect_err(|&error| failed(error)))
     }
 
     /// The status of a result that is none of an allocation.
@@ -108,6 +115,8 @@ pub mod alloc_free {
             Err(Error::Overflow { .. }) => OVERFLOW,
             Err(Error::WriteAfterFree { .. }) => WRITE_AFTER_FREE,
             Err(Error::Poisoned) => POISONED,
+            Err(Error::OutOfMemory { .. }) => OUT_OF_MEMORY,
+            Err(Error::InvalidAlignment { .. }) => INVALID_ALIGNMENT,
             Err(_) => INVALID_POINTER,
         }
     }
@@ -139,11 +148,81 @@ pub mod checked {
         alloc_free::status(result)
     }
 
-    /// `__heap_leaks`: how many blocks are live. Writes to stderr, where there is one, how many there are of each size class
-    /// and each tag.
+    /// What `__heap_leaks` returns of a heap that is poisoned: nobody knows then what is live.
+    pub const UNKNOWN: u32 = u32::MAX;
+
+    /// `__heap_leaks`: how many blocks are live, or [`UNKNOWN`]. Writes to stderr, where there is one, how many there are of
+    /// each size class and each tag, or that the heap is poisoned.
     #[inline]
     pub fn leaks() -> u32 {
-        HEAP.report_leaks()
+        HEAP.report_leaks().unwrap_or_else(|error| {
+            report(error);
+            UNKNOWN
+        })
+    }
+}
+
+/// `__heap_status` and `__heap_message`: what went wrong last, for a host that got a trap, a 0 or a number. An instance works
+/// on after a trap, so its host can ask.
+///
+/// Each misuse, refusal, and report of checked mode is told once: the next one takes its place, and
+/// [`message`](messages::message) forgets it. What is told is looked up when it is asked for: ask first, before another call
+/// changes the heap.
+#[cfg(target_arch = "wasm32")]
+pub mod messages {
+    use super::super::lock::Locked;
+    use super::super::misuse::Text;
+    use super::*;
+    use crate::GlobalPageSlab;
+    use core::fmt::{self, Write};
+
+    /// What is longer is cut off.
+    const MAX_LEN: usize = 2048;
+
+    static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+    static TEXT: Locked<Text<MAX_LEN>> = Locked::new(Text::NEW);
+
+    /// `__heap_status`: [`POISONED`](alloc_free::POISONED) if the heap is, else the status of what
+    /// [`message`] would tell, [`OK`](alloc_free::OK) if that is no error.
+    #[inline]
+    pub fn status() -> u32 {
+        let last = note(Last::Nothing);
+        note(last);
+        alloc_free::status(match last {
+            _ if HEAP.is_poisoned() => Err(Error::Poisoned),
+            Last::Error(error) => Err(error),
+            _ => Ok(()),
+        })
+    }
+
+    /// `__heap_message`: the text of what went wrong last, in ASCII: its pointer in the upper half, and its length, 0 if there
+    /// is nothing to tell, in the lower one. It stays until the next call. If the heap is poisoned, the last line says so.
+    #[inline]
+    pub fn message() -> u64 {
+        TEXT.with(|text| {
+            *text = Text::NEW;
+            // One that is too long ends early.
+            let _ = write_last(text);
+            let bytes = text.as_bytes();
+            (bytes.as_ptr().addr() as u64) << 32 | bytes.len() as u64
+        })
+    }
+
+    fn write_last(text: &mut impl Write) -> fmt::Result {
+        match note(Last::Nothing) {
+            Last::Nothing | Last::Error(Error::Poisoned) => {}
+            Last::Error(error) => writeln!(text, "{}", super::super::explain(error))?,
+            #[cfg(feature = "checked")]
+            Last::Leaks => {
+                for usage in HEAP.usage() {
+                    writeln!(text, "{usage}")?;
+                }
+            }
+        }
+        if HEAP.is_poisoned() {
+            writeln!(text, "{}", Error::Poisoned)?;
+        }
+        Ok(())
     }
 }
 
@@ -178,7 +257,8 @@ pub mod surrealism {
     /// If the allocation is the guest's own, the guest does not use it any more. A pointer to none is refused.
     #[inline]
     pub unsafe fn free(ptr: u32, len: u32) -> u32 {
-        with_heap(|heap| heap.free(ptr, len)).is_ok().into()
+        let freed = with_heap(|heap| heap.free(ptr, len));
+        freed.inspect_err(|&error| failed(error)).is_ok().into()
     }
 }
 
@@ -253,14 +333,20 @@ fn try_cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> Res
     }
 }
 
-/// The pointer to a new allocation, or 0 if there is none. 0 does not tell of a guest's write after free, so stderr does.
+/// The pointer to a new allocation, or 0 if there is none.
 #[inline]
 fn or_0(ptr: Result<u32>) -> u32 {
-    #[cfg(feature = "checked")]
-    if let Err(error @ Error::WriteAfterFree { .. }) = ptr {
+    ptr.inspect_err(|&error| failed(error)).unwrap_or(0)
+}
+
+/// Notes what a 0 or a status does not tell. Of a guest's write after free stderr tells as well.
+#[cold]
+fn failed(error: Error) {
+    if CHECKED && matches!(error, Error::WriteAfterFree { .. }) {
         report(error);
+    } else {
+        note(Last::Error(error));
     }
-    ptr.unwrap_or(0)
 }
 
 /// Exports a guest ABI, on the heap of [`GlobalPageSlab`](crate::GlobalPageSlab), from the module that this line is a
@@ -272,10 +358,11 @@ fn or_0(ptr: Result<u32>) -> u32 {
 /// | `pageslab::export_abi!(surrealism);` | `__sr_alloc(len) -> ptr`, `__sr_free(ptr, len) -> 1 or 0` | SurrealDB: [`abi::surrealism`](crate::abi::surrealism) |
 /// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
 /// | `pageslab::export_abi!(checked);` | `__heap_check() -> status`, `__heap_leaks() -> count`, with the feature `checked` | hosts that test their guests: `abi::checked` |
+/// | `pageslab::export_abi!(messages);` | `__heap_status() -> status`, `__heap_message() -> pointer and length of a text` | hosts that say what went wrong, where there is no stderr: `abi::messages` |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 /// | `pageslab::export_abi!(snapshot);` | `__pageslab_heap`, an address | hosts that look into a guest's heap, without running the guest: [`abi::snapshot`](crate::abi::snapshot) |
 ///
-/// All numbers are `u32`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
+/// All numbers are `u32`, but for the `u64` of `__heap_message`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
 /// nobody calls them, the line does nothing.
 ///
 /// ```
@@ -315,7 +402,24 @@ macro_rules! export_abi {
             }
         };
     };
+    (messages) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn __heap_status() -> u32 {
+                $crate::abi::messages::status()
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn __heap_message() -> u64 {
+                $crate::abi::messages::message()
+            }
+        };
+    };
     (checked) => {
+        $crate::__export_checked!();
+    };
+    (@checked) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[unsafe(no_mangle)]
@@ -460,6 +564,33 @@ macro_rules! export_abi {
                 unsafe { c::malloc_usable_size(ptr) }
             }
         };
+    };
+}
+
+/// Exports checked mode, if it is there.
+#[cfg(feature = "checked")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_checked {
+    () => {
+        $crate::export_abi!(@checked);
+    };
+}
+
+/// Says what is missing.
+///
+/// ```compile_fail
+/// pageslab::export_abi!(checked);
+/// # fn main() {}
+/// ```
+#[cfg(not(feature = "checked"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_checked {
+    () => {
+        ::core::compile_error!(
+            "export_abi!(checked) needs the feature `checked` of the crate `pageslab`"
+        );
     };
 }
 

@@ -1,8 +1,9 @@
 //! Checked mode of the module's heap: what it has found, and what is live. Reads the heap, a piece at a time, so that it is
 //! unlocked while something is printed: who prints may allocate.
 
-use super::{GlobalPageSlab, misuse, with_heap};
-use crate::{Error, Report, Result, Usage};
+use super::misuse::{Last, note, print};
+use super::{GlobalPageSlab, with_heap};
+use crate::{Report, Result, Usage};
 
 /// Checked mode (feature `checked`).
 impl GlobalPageSlab {
@@ -42,34 +43,24 @@ impl GlobalPageSlab {
     /// # drop(numbers);
     /// # }
     /// ```
-    pub fn usage(&self) -> impl Iterator<Item = Usage> {
+    pub fn usage(&self) -> impl Iterator<Item = Usage> + use<> {
         let first = with_heap(|heap| heap.next_usage(None));
         core::iter::successors(first, |last| with_heap(|heap| heap.next_usage(Some(*last))))
     }
 
     /// Writes a line for each [`Usage`] to stderr, where there is one, and returns how many blocks are live: what leaks, at the
     /// end of a program or of a request.
-    pub fn report_leaks(&self) -> u32 {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Poisoned`](crate::Error::Poisoned): nobody knows then what is live.
+    pub fn report_leaks(&self) -> Result<u32> {
+        note(Last::Leaks);
         let mut blocks = 0;
         for usage in self.usage() {
-            misuse::print(format_args!("{usage}"));
+            print(format_args!("{usage}"));
             blocks += usage.blocks;
         }
-        blocks
+        self.whole(blocks)
     }
-}
-
-/// What is known of the memory of which an error speaks.
-pub(super) fn report_of(error: Error) -> Option<Report> {
-    let ptr = match error {
-        Error::InvalidPointer { ptr }
-        | Error::LengthMismatch { ptr, .. }
-        | Error::DoubleFree { ptr, .. }
-        | Error::Overflow { ptr, .. }
-        | Error::WriteAfterFree { ptr, .. } => ptr,
-        Error::OutOfMemory { .. } | Error::InvalidAlignment { .. } | Error::Poisoned => {
-            return None;
-        }
-    };
-    with_heap(|heap| heap.report(ptr))
 }

@@ -1,12 +1,18 @@
 //! What becomes of misuse where no error can be returned: in `GlobalAlloc`, the C functions and `cabi_realloc`.
 
-use crate::Error;
+use super::lock::Locked;
+use super::with_heap;
+use crate::{Error, Explanation};
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// What is called when the global heap is misused through an interface that cannot return an error.
 ///
 /// The call that was misused has changed nothing, and the heap can be used: the handler may allocate. It must not
-/// return, and if it unwinds, the program traps instead: no allocator may unwind.
+/// return, and if it unwinds, the program traps instead: no allocator may unwind. [`explain`] tells it more than the error does.
+///
+/// It is not entered from within itself: a second misuse ends as by [`report_and_trap`]. On wasm, where a handler that has
+/// trapped cannot be told from one that runs, that holds for [`Error::Poisoned`], which whatever allocates would meet again.
 pub type MisuseHandler = fn(Error) -> !;
 
 /// The [`MisuseHandler`] unless another is set: writes one line with the error to stderr, where there is one (in checked mode
@@ -23,35 +29,113 @@ pub fn report_and_trap(error: Error) -> ! {
     trap()
 }
 
-/// The line, and in checked mode another with what is known of the block.
+/// A [`MisuseHandler`] that panics with what [`explain`] tells: for hooks that show panics, such as `console_error_panic_hook`
+/// and those of plugins. What has unwinding traps after the hook.
+///
+/// ```
+/// use pageslab::GlobalPageSlab;
+///
+/// #[global_allocator]
+/// static ALLOCATOR: GlobalPageSlab =
+///     GlobalPageSlab::with_misuse_handler(pageslab::panic_on_misuse);
+/// # fn main() {}
+/// ```
+#[cold]
+pub fn panic_on_misuse(error: Error) -> ! {
+    panic!("{}", explain(error))
+}
+
+/// What the module's heap knows of an error, as [`PageSlab::explain`](crate::PageSlab::explain): for a [`MisuseHandler`].
+///
+/// ```
+/// use pageslab::Error;
+///
+/// fn tell(error: Error) -> ! {
+///     eprintln!("a plugin misused its heap: {}", pageslab::explain(error));
+///     std::process::abort()
+/// }
+/// ```
+#[cold]
+#[must_use]
+pub fn explain(error: Error) -> Explanation {
+    with_heap(|heap| heap.explain(error))
+}
+
+/// What a host may ask for last: see `abi::messages`.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "no host asks")
+)]
+pub(super) enum Last {
+    Nothing,
+    Error(Error),
+    #[cfg(feature = "checked")]
+    Leaks,
+}
+
+/// In modules in which nobody asks it is only written, and so removed by what optimizes them as a whole.
+static LAST: Locked<Last> = Locked::new(Last::Nothing);
+
+/// Notes what a host may ask for, and returns what it could have asked for before.
+pub(super) fn note(last: Last) -> Last {
+    LAST.with(|current| core::mem::replace(current, last))
+}
+
+/// Whether this is a place where the lines can be read.
+const HAS_STDERR: bool = cfg!(any(target_os = "wasi", unix, windows));
+
+/// The line, and others with what is known of the block.
 #[cold]
 #[inline(never)]
 pub(super) fn report(error: Error) {
     #[cfg(fuzzing)]
     super::fuzzing::tell(error);
-    print(format_args!("{error}"));
-    #[cfg(feature = "checked")]
-    if let Some(report) = super::checked::report_of(error) {
-        print(format_args!("{report}"));
+    note(Last::Error(error));
+    if HAS_STDERR {
+        // A line that cannot be written is no reason not to trap.
+        let _ = explain(error).tell(&mut |line| {
+            print(line);
+            Ok(())
+        });
     }
 }
 
 /// Writes a line to stderr, where there is one.
 pub(super) fn print(text: fmt::Arguments) {
-    if cfg!(any(target_os = "wasi", unix, windows)) {
-        let mut line = Line::default();
-        // A line that is too long would end early.
+    if HAS_STDERR {
+        let mut line = Text::<320>::NEW;
+        // A line that is too long ends early.
         let _ = writeln!(line, "pageslab: {text}");
-        write_to_stderr(&line.bytes[..line.len]);
+        write_to_stderr(line.as_bytes());
     }
 }
+
+/// How many handlers were entered, the last of which has not [trapped](trap) by this crate's own means.
+static ENTERED: AtomicU32 = AtomicU32::new(0);
 
 /// Calls the handler.
 #[cold]
 #[inline(never)]
-pub(super) fn misused(handler: MisuseHandler, error: Error) -> ! {
-    let _bomb = TrapOnUnwind;
-    handler(error)
+pub(super) fn misused(handler: Option<MisuseHandler>, error: Error) -> ! {
+    note(Last::Error(error));
+    // The default one allocates nothing, but for the C library of WASI 0.2.
+    let may_allocate = handler.is_some() || cfg!(all(target_os = "wasi", not(target_env = "p1")));
+    // Natively one that was entered ends the process.
+    let is_final = error == Error::Poisoned || cfg!(not(any(target_arch = "wasm32", fuzzing)));
+    let before = if may_allocate && is_final {
+        ENTERED.fetch_add(1, Ordering::Relaxed)
+    } else {
+        0
+    };
+    match (before, handler) {
+        (0, Some(handler)) => {
+            let _bomb = TrapOnUnwind;
+            handler(error)
+        }
+        (0 | 1, _) => report_and_trap(error),
+        _ => trap(),
+    }
 }
 
 struct TrapOnUnwind;
@@ -62,26 +146,24 @@ impl Drop for TrapOnUnwind {
     }
 }
 
-/// A line of text that needs no allocation.
-struct Line {
-    bytes: [u8; Self::MAX_LEN],
+/// Text of up to so many bytes, which needs no allocation. What is more is cut off.
+pub(super) struct Text<const MAX_LEN: usize> {
+    bytes: [u8; MAX_LEN],
     len: usize,
 }
 
-impl Line {
-    const MAX_LEN: usize = 320;
-}
+impl<const MAX_LEN: usize> Text<MAX_LEN> {
+    pub(super) const NEW: Self = Self {
+        bytes: [0; MAX_LEN],
+        len: 0,
+    };
 
-impl Default for Line {
-    fn default() -> Self {
-        Self {
-            bytes: [0; Self::MAX_LEN],
-            len: 0,
-        }
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
-impl Write for Line {
+impl<const MAX_LEN: usize> Write for Text<MAX_LEN> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = &mut self.bytes[self.len..];
         let part = &text.as_bytes()[..text.len().min(room.len())];
@@ -96,6 +178,7 @@ impl Write for Line {
 
 /// Ends the program, or the call into it, at once.
 pub(super) fn trap() -> ! {
+    ENTERED.store(0, Ordering::Relaxed);
     #[cfg(target_arch = "wasm32")]
     core::arch::wasm32::unreachable();
     #[cfg(all(unix, not(target_arch = "wasm32")))]

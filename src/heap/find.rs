@@ -71,7 +71,7 @@ impl<M> Heap<M> {
     }
 
     /// The live allocation that holds the byte at `ptr`, or that is empty and at `ptr`: its pointer and length.
-    fn allocation_around(&self, ptr: u32) -> Option<(u32, u32)> {
+    pub(crate) fn allocation_around(&self, ptr: u32) -> Option<(u32, u32)> {
         if let Some(slab) = self.slab_of(ptr) {
             let slot = slab.slot_of(ptr);
             if slot >= slab.slots() {

@@ -67,7 +67,7 @@ impl Tally {
 /// How many allocations are live.
 #[wasm_bindgen]
 pub fn live() -> usize {
-    ALLOCATOR.live()
+    ALLOCATOR.live().expect("the heap is whole")
 }
 
 /// How many pages of 64 KiB the heap holds.

@@ -21,7 +21,7 @@ struct Component;
 
 impl exports::pageslab::example::heap::Guest for Component {
     fn live() -> u32 {
-        ALLOCATOR.live() as u32
+        ALLOCATOR.live().expect("the heap is whole") as u32
     }
 
     fn pages() -> u32 {

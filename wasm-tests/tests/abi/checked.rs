@@ -301,7 +301,10 @@ fn a_write_after_free_traps_when_the_guest_would_get_the_memory() {
              freed by tag 9; 1 byte was written, at 1999999: 78\n"
         )
     );
-    let next: u32 = guest.0.call("guest_alloc", (2_000_000, 1)).expect("another");
+    let next: u32 = guest
+        .0
+        .call("guest_alloc", (2_000_000, 1))
+        .expect("another");
     assert!(next.abs_diff(ptr) >= 2_000_000);
 }
 

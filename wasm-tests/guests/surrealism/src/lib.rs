@@ -32,7 +32,7 @@ extern "C" fn _initialize() {
 /// How many allocations of the module's heap are live.
 #[unsafe(no_mangle)]
 extern "C" fn live() -> u32 {
-    ALLOCATOR.live() as u32
+    ALLOCATOR.live().expect("the heap is whole") as u32
 }
 
 /// Moves values of all kinds through a controller of this call, and returns how many. Traps unless each comes back as it
