@@ -52,12 +52,17 @@ pub enum Error {
         source: wasmtime::Error,
     },
     /// The guest has no memory for the host, or the ABI cannot align as asked.
-    #[error("the guest allocates no {len} bytes aligned to {align}")]
+    #[error(
+        "the guest allocates no {len} bytes aligned to {align}{}",
+        said(message)
+    )]
     Alloc {
         /// The length in bytes.
         len: u32,
         /// The alignment in bytes.
         align: u32,
+        /// What the guest says, if it exports `__heap_message`.
+        message: Option<String>,
     },
     /// The block is another plugin's.
     #[error("the {len} bytes at {ptr:#x} are a block of another plugin")]
@@ -68,7 +73,10 @@ pub enum Error {
         len: u32,
     },
     /// The guest refused to free a block: it says that the block is not live, or not of this length.
-    #[error("the guest does not free the {len} bytes at {ptr:#x}: status {status}")]
+    #[error(
+        "the guest does not free the {len} bytes at {ptr:#x}: status {status}{}",
+        said(message)
+    )]
     Free {
         /// The block's pointer.
         ptr: u32,
@@ -76,6 +84,8 @@ pub enum Error {
         len: u32,
         /// What the guest returned.
         status: u32,
+        /// What the guest says.
+        message: Option<String>,
     },
     /// A pointer and a length that are not within the guest's memory.
     #[error("{len} bytes at {ptr:#x} are not within the guest's memory")]
@@ -102,13 +112,22 @@ pub enum Error {
         given: usize,
     },
     /// The guest trapped, or an import failed.
-    #[error("the guest's {name} did not return")]
+    #[error("the guest's {name} did not return{}", said(message))]
     Trap {
         /// The function called.
         name: String,
+        /// What the guest says.
+        message: Option<String>,
         /// What wasmtime says.
         source: wasmtime::Error,
     },
+}
+
+/// What the guest says, behind what its host does.
+fn said(message: &Option<String>) -> String {
+    message
+        .as_ref()
+        .map_or_else(String::new, |message| format!(": {message}"))
 }
 
 /// A result whose error is [`Error`].
@@ -240,7 +259,27 @@ impl<T> Plugin<T> {
     /// [`Error::Export`] and [`Error::Trap`].
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<R> {
         let function = self.export(name)?;
-        call(&mut self.store, &function, name, params)
+        call(&mut self.store, &function, name, params).map_err(|error| self.told(error))
+    }
+
+    /// What the guest says went wrong last, once: `None` if there is nothing, or it does not export `__heap_message`.
+    pub fn message(&mut self) -> Option<String> {
+        let function = export::<_, (), u64>(&mut self.store, &self.instance, "__heap_message");
+        let text = function.ok()?.call(&mut self.store, ()).ok()?;
+        let text = self.bytes((text >> 32) as u32, text as u32).ok()?;
+        let text = String::from_utf8_lossy(text).trim_end().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The error with what the guest says of it.
+    fn told(&mut self, mut error: Error) -> Error {
+        if let Error::Alloc { message, .. }
+        | Error::Free { message, .. }
+        | Error::Trap { message, .. } = &mut error
+        {
+            *message = self.message();
+        }
+        error
     }
 
     /// Allocates `len` bytes aligned to `align` in the guest. They have any contents.
@@ -250,24 +289,30 @@ impl<T> Plugin<T> {
     /// [`Error::Alloc`] if the guest refuses, or `align` is no power of two, [`Error::OutOfBounds`] and [`Error::Misaligned`] if it returns what can
     /// be no block, and [`Error::Trap`].
     pub fn alloc(&mut self, len: u32, align: u32) -> Result<Block> {
+        let refused = Error::Alloc {
+            len,
+            align,
+            message: None,
+        };
         if !align.is_power_of_two() {
-            return Err(Error::Alloc { len, align });
+            return Err(refused);
         }
         let store = &mut self.store;
         let ptr = match &self.functions {
-            Functions::AllocFree { alloc, .. } => call(store, alloc, "__alloc", (len, align))?,
+            Functions::AllocFree { alloc, .. } => call(store, alloc, "__alloc", (len, align)),
             Functions::Surrealism { alloc, .. } if align <= 8 => {
-                call(store, alloc, "__sr_alloc", len)?
+                call(store, alloc, "__sr_alloc", len)
             }
-            Functions::Surrealism { .. } => 0,
+            Functions::Surrealism { .. } => return Err(refused),
             Functions::CabiRealloc { realloc } => {
-                call(store, realloc, "cabi_realloc", (0, 0, align, len))?
+                call(store, realloc, "cabi_realloc", (0, 0, align, len))
             }
         };
-        if ptr == 0 {
-            return Err(Error::Alloc { len, align });
+        match ptr {
+            Ok(0) => Err(self.told(refused)),
+            Ok(ptr) => self.adopt(ptr, len, align),
+            Err(trap) => Err(self.told(trap)),
         }
-        self.adopt(ptr, len, align)
     }
 
     /// Takes over a block that the guest hands to the host.
@@ -300,17 +345,22 @@ impl<T> Plugin<T> {
         } = block;
         let store = &mut self.store;
         let (status, good) = match &self.functions {
-            Functions::AllocFree { free, .. } => (call(store, free, "__free", (ptr, len))?, 0),
-            Functions::Surrealism { free, .. } => (call(store, free, "__sr_free", (ptr, len))?, 1),
+            Functions::AllocFree { free, .. } => (call(store, free, "__free", (ptr, len)), 0),
+            Functions::Surrealism { free, .. } => (call(store, free, "__sr_free", (ptr, len)), 1),
             Functions::CabiRealloc { realloc } => {
-                let nothing = call(store, realloc, "cabi_realloc", (ptr, len, align, 0))?;
+                let nothing = call(store, realloc, "cabi_realloc", (ptr, len, align, 0));
                 (nothing, align)
             }
         };
-        if status == good {
-            Ok(())
-        } else {
-            Err(Error::Free { ptr, len, status })
+        match status {
+            Ok(status) if status == good => Ok(()),
+            Ok(status) => Err(self.told(Error::Free {
+                ptr,
+                len,
+                status,
+                message: None,
+            })),
+            Err(trap) => Err(self.told(trap)),
         }
     }
 
@@ -323,6 +373,7 @@ impl<T> Plugin<T> {
         let len = u32::try_from(bytes.len()).map_err(|_| Error::Alloc {
             len: u32::MAX,
             align,
+            message: None,
         })?;
         let block = self.alloc(len, align)?;
         self.write(&block, bytes)?;
@@ -420,6 +471,7 @@ fn call<T, P: WasmParams, R: WasmResults>(
 ) -> Result<R> {
     function.call(store, params).map_err(|source| Error::Trap {
         name: name.into(),
+        message: None,
         source,
     })
 }

@@ -4,6 +4,7 @@ mod checked;
 mod examples;
 mod initial;
 mod limits;
+mod messages;
 mod plugin;
 mod right;
 mod rubbish;

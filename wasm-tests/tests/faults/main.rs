@@ -12,6 +12,7 @@ mod afterwards;
 mod calls;
 mod growth;
 mod guest;
+mod poisoned;
 mod restored;
 mod rubbish;
 mod stops;

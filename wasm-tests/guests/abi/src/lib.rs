@@ -1,9 +1,9 @@
 //! A guest with every ABI on its one heap, which is its global allocator as well.
 
-use pageslab::{GlobalPageSlab, abi};
-use std::alloc::{Layout, alloc, dealloc};
+use pageslab::{Error, GlobalPageSlab, abi, panic_on_misuse};
+use std::alloc::{GlobalAlloc, Layout, alloc, dealloc};
 use std::hint::black_box;
-use std::slice;
+use std::{panic, slice};
 
 #[global_allocator]
 static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
@@ -12,6 +12,7 @@ pageslab::export_abi!(alloc_free);
 pageslab::export_abi!(surrealism);
 pageslab::export_abi!(cabi_realloc);
 pageslab::export_abi!(snapshot);
+pageslab::export_abi!(messages);
 #[cfg(feature = "checked")]
 pageslab::export_abi!(checked);
 
@@ -103,6 +104,38 @@ extern "C" fn guest_free(ptr: u32, len: u32) -> u32 {
         dealloc(ptr as *mut u8, bytes(len));
         sum
     }
+}
+
+static PANICKING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(panic_on_misuse);
+static RETRYING: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(retry);
+
+/// Frees, and panics if that is misuse: with a hook that puts its message to `text`, as far as there is room.
+#[unsafe(no_mangle)]
+extern "C" fn panicking_free(ptr: u32, len: u32, text: u32, room: u32) {
+    panic::set_hook(Box::new(move |info| {
+        let message = info.to_string();
+        // SAFETY: the host passes a block of its own that has so many bytes.
+        unsafe {
+            let len = message.len().min(room as usize);
+            (text as *mut u8).copy_from(message.as_ptr(), len);
+        }
+    }));
+    // SAFETY: the host passes a live block, or finds that the allocator panics.
+    unsafe { PANICKING.dealloc(ptr as *mut u8, bytes(len)) }
+}
+
+/// Allocates, by a heap whose handler of misuse allocates as well.
+#[unsafe(no_mangle)]
+extern "C" fn retrying_alloc(len: u32) -> u32 {
+    // SAFETY: a layout of no bytes has a meaning for this heap, too.
+    unsafe { RETRYING.alloc(bytes(len)) as u32 }
+}
+
+fn retry(_: Error) -> ! {
+    panic!(
+        "it has got a block at {}",
+        black_box(retrying_alloc(100_000))
+    )
 }
 
 /// Takes a vector whose memory the host has allocated and filled, lets it grow, and returns the sum of its bytes.
