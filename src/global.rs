@@ -9,7 +9,7 @@ pub mod abi;
 mod allocator_api;
 #[cfg(feature = "checked")]
 mod checked;
-#[cfg(threads)]
+#[cfg(pageslab_threads)]
 mod futex;
 #[cfg(fuzzing)]
 mod fuzzing;
@@ -36,23 +36,25 @@ use core::ptr::null_mut;
 use fuzzing::{Memory, memory};
 use lock::Locked;
 use misuse::{Last, misused, note};
+#[cfg(not(fuzzing))]
+use {OwnMemory as Memory, own_memory as memory};
 
+/// What the heap lies in.
 #[cfg(target_arch = "wasm32")]
-type Memory = memory::ModuleMemory;
-#[cfg(not(any(target_arch = "wasm32", fuzzing)))]
-type Memory = crate::ReservedMemory;
+type OwnMemory = memory::ModuleMemory;
+#[cfg(not(target_arch = "wasm32"))]
+type OwnMemory = crate::ReservedMemory;
 
 static HEAP: Locked<PageSlab<Memory>> = Locked::new(PageSlab::new(memory()));
 
 #[cfg(target_arch = "wasm32")]
-const fn memory() -> Memory {
+const fn own_memory() -> OwnMemory {
     memory::ModuleMemory::new()
 }
 
-#[cfg(not(any(target_arch = "wasm32", fuzzing)))]
-const fn memory() -> Memory {
-    // Miri would have all of it at once.
-    crate::ReservedMemory::lazy(if cfg!(miri) { 64 } else { crate::MAX_PAGES })
+#[cfg(not(target_arch = "wasm32"))]
+const fn own_memory() -> OwnMemory {
+    crate::ReservedMemory::lazy(crate::MAX_PAGES)
 }
 
 /// Calls with the module's heap, which the call must not use in any other way.
@@ -78,11 +80,13 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// # Threads
 ///
 /// On wasm32 without the target feature `atomics` there is one thread, and no lock. With it, and natively, a lock is
-/// held during each call: a thread spins for a moment and then waits (`memory.atomic.wait32`; natively a futex on Linux
-/// and `WaitOnAddress` on Windows, while on macOS and others it yields and looks again). wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
+/// held during each call. A thread that finds it held spins for a moment, and then waits: under WASI by
+/// `memory.atomic.wait32`, natively by a futex on Linux and `WaitOnAddress` on Windows, while on macOS and others it yields and
+/// looks again. On wasm32-unknown-unknown it goes on spinning, as std's allocator does there, since a browser's main thread may
+/// not wait. wasm32-wasip1-threads has the feature; wasm32-unknown-unknown can have it with a nightly compiler, which
 /// std for threads needs as well. On wasm32-wasip1-threads, add [`export_abi!(c)`](crate::export_abi): wasi-libc has the stacks
 /// of threads from its own `malloc`, which takes as its own all that memory has grown by between two looks at its size, pages
-/// of this heap included. With the line there is one heap. In a browser's main thread, which may not wait, use the crate's feature `spin`.
+/// of this heap included. With the line there is one heap.
 ///
 /// # Misuse
 ///

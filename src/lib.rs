@@ -95,14 +95,21 @@
 
 #![no_std]
 #![warn(missing_docs, clippy::undocumented_unsafe_blocks)]
-#![cfg_attr(
-    all(
-        target_arch = "wasm32",
-        target_feature = "atomics",
-        not(target_os = "wasi")
-    ),
-    feature(stdarch_wasm_atomic_wait)
-)]
+
+#[cfg(target_arch = "wasm64")]
+compile_error!("pageslab does not support wasm64: its pointers are offsets of 32 bits");
+#[cfg(target_os = "emscripten")]
+compile_error!(
+    "pageslab does not support Emscripten: its `sbrk` takes all that memory has grown by as its own, pages of this heap included"
+);
+#[cfg(all(
+    target_arch = "wasm32",
+    target_feature = "atomics",
+    not(pageslab_threads)
+))]
+compile_error!(
+    "pageslab has no lock, though the target feature `atomics` is on: set it in RUSTFLAGS or in `build.rustflags`, not in a profile"
+);
 
 mod bits;
 mod checked;

@@ -2,8 +2,8 @@
 //! and broken in the ways that the checks must find.
 //!
 //! Little is changed, and each change must find its text, so that none is lost when the source is edited: atomics are
-//! loom's, which `const fn` cannot make; a thread looks once more before it waits, and not a hundred times; the C
-//! library's functions are those of `src/semaphore.rs`.
+//! loom's, which `const fn` cannot make; a thread looks once more before it waits, and not a hundred times; one that looks
+//! lets others go on, as loom asks for; the C library's functions are those of `src/semaphore.rs`.
 
 use std::env::var_os;
 use std::fs::{read_to_string, write};
@@ -72,8 +72,8 @@ const BROKEN_EVENTS: [(&str, &[Change]); 2] = [
 ];
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(threads)");
-    println!("cargo::rustc-cfg=threads");
+    println!("cargo::rustc-check-cfg=cfg(pageslab_threads)");
+    println!("cargo::rustc-cfg=pageslab_threads");
 
     let lock = Source::read(LOCK)
         .with(FOR_LOOM)
@@ -85,7 +85,7 @@ fn main() {
     }
 
     let event = Source::read(FUTEX)
-        .module("#[cfg(all(target_os = \"wasi\"")
+        .module("#[cfg(target_os = \"wasi\")]")
         .with(FOR_LOOM)
         .without("    #[link(name = \"c\")]", "\n    }\n")
         .with(("use super::AtomicU32;", "use super::*;"))
@@ -94,6 +94,15 @@ fn main() {
     for (name, changes) in BROKEN_EVENTS {
         event.with_all(changes).write(name);
     }
+
+    Source::read(FUTEX)
+        .module("#[cfg(not(any(")
+        .with(FOR_LOOM)
+        .with(("core::hint::spin_loop", "loom::hint::spin_loop"))
+        .with(("pub(in super::super)", "pub"))
+        // Loom runs natively, and switches threads itself.
+        .without("            #[cfg(all(unix", "};\n")
+        .write("looking");
 }
 
 /// The text of a file, or of a part of it.

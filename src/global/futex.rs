@@ -4,42 +4,12 @@ use core::sync::atomic::AtomicU32;
 
 pub(super) use platform::{wait, wake_one};
 
-/// The instructions of the [threads proposal][threads], which Rust has where it admits to `atomics`.
-///
-/// [threads]: https://github.com/WebAssembly/threads/blob/main/proposals/threads/Overview.md
-#[cfg(all(
-    target_arch = "wasm32",
-    target_feature = "atomics",
-    not(target_os = "wasi"),
-    not(feature = "spin")
-))]
-mod platform {
-    use super::AtomicU32;
-    use core::arch::wasm32::{memory_atomic_notify, memory_atomic_wait32};
-
-    const NO_TIMEOUT: i64 = -1;
-
-    /// Waits while the word is `expected`.
-    #[cold]
-    pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
-        // SAFETY: the word is aligned and lives throughout.
-        unsafe { memory_atomic_wait32(word.as_ptr().cast(), expected as i32, NO_TIMEOUT) };
-    }
-
-    /// Wakes one thread that waits for the word.
-    #[cold]
-    pub(in super::super) fn wake_one(word: &AtomicU32) {
-        // SAFETY: the word is aligned and lives.
-        unsafe { memory_atomic_notify(word.as_ptr().cast(), 1) };
-    }
-}
-
 /// A semaphore of wasi-libc, which waits by `memory.atomic.wait32`: stable Rust has the instruction nowhere else.
 ///
 /// There is one semaphore for the one lock, and it is used as an event: a wake-up is kept in it for whoever waits next,
 /// and more than one only if threads give the lock up at once. None is lost, since atomic operations of WebAssembly are
 /// seen in one order by all: `checks/lock` tries this code.
-#[cfg(all(target_os = "wasi", not(feature = "spin")))]
+#[cfg(target_os = "wasi")]
 mod platform {
     use super::AtomicU32;
     use core::cell::UnsafeCell;
@@ -93,7 +63,7 @@ mod platform {
     }
 }
 
-#[cfg(all(target_os = "linux", not(feature = "spin")))]
+#[cfg(all(target_os = "linux", not(target_arch = "wasm32")))]
 mod platform {
     use super::AtomicU32;
     use core::ptr::null;
@@ -125,7 +95,7 @@ mod platform {
     }
 }
 
-#[cfg(all(windows, not(feature = "spin")))]
+#[cfg(windows)]
 mod platform {
     use super::AtomicU32;
     use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
@@ -155,28 +125,31 @@ mod platform {
     }
 }
 
-/// Nobody waits: a thread that wants the lock looks again.
-#[cfg(any(
-    feature = "spin",
-    not(any(
-        all(target_arch = "wasm32", target_feature = "atomics"),
-        target_os = "wasi",
-        target_os = "linux",
-        windows
-    ))
-))]
+/// Nobody waits: a thread that wants the lock looks until the word has changed, which writes nothing.
+///
+/// So it is on wasm outside of WASI: a browser's main thread traps at `memory.atomic.wait32`, and no instruction tells whether
+/// a thread is that one.
+#[cfg(not(any(
+    target_os = "wasi",
+    all(target_os = "linux", not(target_arch = "wasm32")),
+    windows
+)))]
 mod platform {
     use super::AtomicU32;
+    use core::sync::atomic::Ordering;
 
+    /// Looks while the word is `expected`.
     #[cold]
-    pub(in super::super) fn wait(_: &AtomicU32, _: u32) {
-        // Others may need the processor to get on.
-        #[cfg(all(unix, not(target_arch = "wasm32")))]
-        // SAFETY: it has no conditions.
-        unsafe {
-            libc::sched_yield()
-        };
-        core::hint::spin_loop();
+    pub(in super::super) fn wait(word: &AtomicU32, expected: u32) {
+        while word.load(Ordering::Relaxed) == expected {
+            // Others may need the processor to get on.
+            #[cfg(all(unix, not(target_arch = "wasm32")))]
+            // SAFETY: it has no conditions.
+            unsafe {
+                libc::sched_yield()
+            };
+            core::hint::spin_loop();
+        }
     }
 
     #[cold]

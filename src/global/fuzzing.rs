@@ -6,17 +6,17 @@
 
 extern crate alloc;
 
-use super::{HEAP, with_heap};
+use super::{HEAP, OwnMemory, own_memory, with_heap};
 use crate::global::lock::Locked;
-use crate::{Error, GlobalPageSlab, LinearMemory, MAX_PAGES, PageSlab, ReservedMemory};
+use crate::{Error, GlobalPageSlab, LinearMemory, PageSlab};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 /// What the heap lies in.
 pub(super) enum Memory {
-    /// What it has natively.
-    Own(ReservedMemory),
+    /// What it has otherwise.
+    Own(OwnMemory),
     /// What a target has given it.
     Given(Box<dyn LinearMemory>),
 }
@@ -25,7 +25,7 @@ pub(super) enum Memory {
 unsafe impl Send for Memory {}
 
 pub(super) const fn memory() -> Memory {
-    Memory::Own(ReservedMemory::lazy(MAX_PAGES))
+    Memory::Own(own_memory())
 }
 
 // SAFETY: both keep the promises, and which of them it is does not change while a heap has it.

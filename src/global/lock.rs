@@ -1,7 +1,7 @@
 //! The lock around the module's heap: nothing at all where one thread can call it, else one word.
 //!
 //! Several threads are possible natively, and on wasm where the target feature `atomics` is on: `build.rs` finds out,
-//! and sets `cfg(threads)`. The word is that of a mutex over a futex ([Drepper, 2011][drepper], the third variant): free,
+//! and sets `cfg(pageslab_threads)`. The word is that of a mutex over a futex ([Drepper, 2011][drepper], the third variant): free,
 //! held, or held while others may wait. A thread that finds it held spins for a moment, since calls of the heap are
 //! short, and then waits in the platform's `futex`.
 //!
@@ -46,7 +46,7 @@ impl<T> Locked<T> {
 use word::Lock;
 
 /// One thread: there is nothing to lock.
-#[cfg(not(threads))]
+#[cfg(not(pageslab_threads))]
 mod word {
     pub(super) struct Lock;
 
@@ -64,7 +64,7 @@ mod word {
     }
 }
 
-#[cfg(threads)]
+#[cfg(pageslab_threads)]
 mod word {
     use super::super::futex;
     use core::sync::atomic::{AtomicU32, Ordering};

@@ -15,7 +15,7 @@ use core::ops::Range;
 
 /// Whether nobody else takes it.
 const IS_OURS: bool = cfg!(all(
-    not(threads),
+    not(pageslab_threads),
     any(
         target_os = "unknown",
         target_os = "none",

@@ -1,4 +1,4 @@
-//! What a lock waits in: models of `src/global/futex.rs`, and of its semaphore the code itself.
+//! What a lock waits in: a model of a futex, and of what else `src/global/futex.rs` has, the code itself.
 
 /// A futex of the system: it compares and waits in one step, and wakes the thread that has waited longest.
 pub mod futex {
@@ -60,17 +60,17 @@ event!(event, "event");
 event!(event_with_weaker_fence, "weaker_fence");
 event!(event_that_keeps_none, "keeps_none");
 
-/// Nothing to wait in: the thread looks again when others have got on.
+/// Nothing to wait in: the crate's code for where that may be, which `build.rs` has written.
 pub mod looking {
     use loom::sync::atomic::AtomicU32;
 
-    pub fn prepare() {}
+    pub use platform::{wait, wake_one};
 
-    pub fn wait(_: &AtomicU32, _: u32) {
-        loom::thread::yield_now();
+    mod platform {
+        include!(concat!(env!("OUT_DIR"), "/looking.rs"));
     }
 
-    pub fn wake_one(_: &AtomicU32) {}
+    pub fn prepare() {}
 
     pub fn wake_for_nothing() {}
 }
