@@ -1,7 +1,7 @@
 //! The module's heap: one [`PageSlab`] in the module's own memory, behind [`GlobalAlloc`] and as a controller.
 //!
 //! [`GlobalPageSlab`], [`GlobalController`] and the functions in `abi` are all handles to it. Natively it lies in a
-//! [`ReservedMemory`](crate::ReservedMemory) of 4 GiB, so that a guest's own tests run on the host with the same
+//! [`ReservedMemory`](crate::ReservedMemory) of 4 GiB, or what the system grants of it, so that a guest's own tests run on the host with the same
 //! allocator. This file converts between addresses, which the guest's code has, and offsets.
 
 pub mod abi;
@@ -18,6 +18,8 @@ mod lock;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod misuse;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 #[cfg(feature = "alloc")]
 mod vectors;
 
@@ -43,7 +45,7 @@ use {OwnMemory as Memory, own_memory as memory};
 #[cfg(target_arch = "wasm32")]
 type OwnMemory = memory::ModuleMemory;
 #[cfg(not(target_arch = "wasm32"))]
-type OwnMemory = crate::ReservedMemory;
+type OwnMemory = native::NativeMemory;
 
 static HEAP: Locked<PageSlab<Memory>> = Locked::new(PageSlab::new(memory()));
 
@@ -54,7 +56,7 @@ const fn own_memory() -> OwnMemory {
 
 #[cfg(not(target_arch = "wasm32"))]
 const fn own_memory() -> OwnMemory {
-    crate::ReservedMemory::lazy(crate::MAX_PAGES)
+    native::NativeMemory::new()
 }
 
 /// Calls with the module's heap, which the call must not use in any other way.

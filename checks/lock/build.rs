@@ -52,7 +52,7 @@ const BROKEN_LOCKS: [(&str, &[Change]); 8] = [
             "while !self.try_acquire() && self.0.swap(CONTENDED, Ordering::Acquire) != FREE {",
         )],
     ),
-    ("wakes_nobody", &[("futex::wake_one(&self.0.0);", "")]),
+    ("wakes_nobody", &[("futex::wake_one(&self.0);", "")]),
     (
         "wakes_where_nobody_waits",
         &[(

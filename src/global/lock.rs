@@ -41,6 +41,26 @@ impl<T> Locked<T> {
         // reference.
         call(unsafe { &mut *self.value.get() })
     }
+
+    /// Keeps the value from all other threads, until [`release`](Self::release).
+    #[cfg(all(unix, not(target_arch = "wasm32")))]
+    pub(super) fn hold(&self) {
+        core::mem::forget(self.lock.acquire());
+    }
+
+    /// # Safety
+    ///
+    /// This thread called [`hold`](Self::hold), and has not called this since.
+    #[cfg(all(unix, not(target_arch = "wasm32")))]
+    pub(super) unsafe fn release(&self) {
+        self.lock.release();
+    }
+
+    /// Whether a thread waits, or may.
+    #[cfg(all(test, unix, not(miri)))]
+    pub(super) fn is_contended(&self) -> bool {
+        self.lock.is_contended()
+    }
 }
 
 use word::Lock;
@@ -101,6 +121,19 @@ mod word {
                 .is_ok()
         }
 
+        /// For the thread that has acquired it.
+        #[inline(always)]
+        pub(super) fn release(&self) {
+            if self.0.swap(FREE, Ordering::Release) == CONTENDED {
+                futex::wake_one(&self.0);
+            }
+        }
+
+        #[cfg(all(test, unix, not(miri)))]
+        pub(super) fn is_contended(&self) -> bool {
+            self.0.load(Ordering::Relaxed) == CONTENDED
+        }
+
         #[cold]
         fn acquire_contended(&self) {
             for _ in 0..SPINS {
@@ -119,9 +152,7 @@ mod word {
     impl Drop for Held<'_> {
         #[inline(always)]
         fn drop(&mut self) {
-            if self.0.0.swap(FREE, Ordering::Release) == CONTENDED {
-                futex::wake_one(&self.0.0);
-            }
+            self.0.release();
         }
     }
 }

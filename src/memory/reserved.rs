@@ -43,7 +43,8 @@ impl ReservedMemory {
         memory
     }
 
-    /// The same, reserved when it grows for the first time: that growing is what fails if the system refuses.
+    /// The same, reserved when it grows for the first time. If the system refuses, half as much is reserved, and so on: the memory
+    /// is then full sooner.
     ///
     /// # Panics
     ///
@@ -61,12 +62,23 @@ impl ReservedMemory {
         }
     }
 
-    /// Makes sure that there is a reservation.
+    /// Reserves all of it.
     fn reserve(&mut self) -> bool {
-        if self.base.is_null() {
-            self.base = system::reserve(self.reserved());
-        }
+        self.base = system::reserve(self.reserved());
         !self.base.is_null()
+    }
+
+    /// Reserves as much as the system grants, if anything.
+    #[cold]
+    fn reserve_less(&mut self) {
+        let all = self.max;
+        while !self.reserve() {
+            if self.max <= 1 {
+                self.max = all;
+                return;
+            }
+            self.max /= 2;
+        }
     }
 
     /// The bytes of the reservation.
@@ -98,8 +110,11 @@ unsafe impl LinearMemory for ReservedMemory {
     }
 
     fn grow(&mut self, pages: u32) -> Option<u32> {
+        if self.base.is_null() {
+            self.reserve_less();
+        }
         let previous = self.size;
-        if pages > self.max - previous || !self.reserve() {
+        if pages > self.max - previous || self.base.is_null() {
             return None;
         }
         // SAFETY: `previous + pages` is within the reservation.
@@ -118,9 +133,15 @@ mod system {
     use crate::memory::PAGE;
     use core::ptr::null_mut;
 
+    /// That what is reserved needs no room in memory and swap, for systems that count it.
+    #[cfg(not(any(target_os = "freebsd", target_os = "dragonfly")))]
+    const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+    const NO_RESERVE: libc::c_int = 0;
+
     /// Null if the system refuses.
     pub(super) fn reserve(bytes: usize) -> *mut u8 {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | NO_RESERVE;
         // One page more, since the system aligns to its own, smaller pages.
         let reserved = bytes + PAGE as usize;
         // SAFETY: a new mapping at an address that the system chooses touches nothing that exists.
@@ -159,7 +180,7 @@ mod system {
 }
 
 /// Windows reserves at multiples of 64 KiB.
-#[cfg(all(windows, not(miri)))]
+#[cfg(windows)]
 mod system {
     use core::ptr::null_mut;
     use windows_sys::Win32::System::Memory::{
@@ -191,38 +212,36 @@ mod system {
     }
 }
 
-/// Miri maps no memory without access, so under it the whole memory is committed at once.
-#[cfg(miri)]
+/// Miri maps no memory without access. So the memory is the C library's, all of it, and zeroed as it grows. It is not Rust's, since
+/// the global allocator may be the one that asks.
+#[cfg(all(unix, miri))]
 mod system {
-    extern crate alloc;
     use crate::memory::PAGE;
-    use alloc::alloc::{Layout, alloc_zeroed, dealloc};
     use core::ptr::null_mut;
 
-    fn layout(bytes: usize) -> Option<Layout> {
-        Layout::from_size_align(bytes, PAGE as usize).ok()
-    }
-
+    /// Null if the system refuses.
     pub(super) fn reserve(bytes: usize) -> *mut u8 {
-        // SAFETY: the size is not zero.
-        layout(bytes).map_or(null_mut(), |layout| unsafe { alloc_zeroed(layout) })
+        let mut start = null_mut();
+        // SAFETY: the pointer can be written, and the alignment is a power of two.
+        unsafe { libc::posix_memalign(&mut start, PAGE as usize, bytes) };
+        start.cast()
     }
 
     /// # Safety
     ///
-    /// None: all is there.
-    pub(super) unsafe fn commit(_: *mut u8, _: usize) -> bool {
+    /// The bytes are reserved, and begin and end at pages.
+    pub(super) unsafe fn commit(start: *mut u8, bytes: usize) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { start.write_bytes(0, bytes) };
         true
     }
 
     /// # Safety
     ///
-    /// `reserve` returned `start` for this many bytes, and nothing refers to them.
-    pub(super) unsafe fn release(start: *mut u8, bytes: usize) {
-        if let Some(layout) = layout(bytes) {
-            // SAFETY: `reserve` allocated with this layout.
-            unsafe { dealloc(start, layout) };
-        }
+    /// `reserve` returned `start`, and nothing refers to what is reserved there.
+    pub(super) unsafe fn release(start: *mut u8, _: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { libc::free(start.cast()) };
     }
 }
 

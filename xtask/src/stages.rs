@@ -154,7 +154,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "miri",
-        about: "unit tests and the controller's, under Miri",
+        about: "unit tests, the controller's and the global allocator's, under Miri",
         is_apart: true,
         is_repeated: false,
         usual_time: 234,
@@ -355,7 +355,7 @@ fn lock(work: &mut Work) -> Result<()> {
 /// The suite's other files take Miri many minutes each.
 fn miri(work: &mut Work) -> Result<()> {
     let tests = ["+nightly", "miri", "test", "--lib"];
-    let files = ["controller", "global_controller"];
+    let files = ["address_space", "controller", "global_controller"];
     let mut cargo = step::cargo(&tests);
     work.run(cargo.args(files.iter().flat_map(|file| ["--test", file])))
 }

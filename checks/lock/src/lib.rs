@@ -49,6 +49,8 @@ macro_rules! lock {
             use crate::check::{self, Value};
             use crate::wait::$waiting as futex;
 
+            // What forks is not checked.
+            #[allow(dead_code)]
             mod lock {
                 include!(concat!(env!("OUT_DIR"), "/", $source, ".rs"));
             }
