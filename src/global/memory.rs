@@ -7,7 +7,11 @@
 //! - with threads, since what prepares a module for them may put its own data there (as wasm-bindgen does);
 //! - where the system is none that is known;
 //! - if its first bytes are not zero: then somebody has taken it before.
+//!
+//! A module can be linked with pages of another size (`--page-size=1`). Its `memory.size` counts these, and so it is stopped here, before
+//! the first of its pages is taken for one of 64 KiB.
 
+use super::misuse::{trap, write_to_stderr};
 use crate::WasmMemory;
 use crate::memory::LinearMemory;
 use crate::sizes::geometry::FRAME;
@@ -61,6 +65,12 @@ unsafe impl LinearMemory for ModuleMemory {
             safe static __heap_end: u8;
         }
 
+        let end = (&raw const __heap_end).addr() as u32;
+        // Pages of one byte are at least as many as there were bytes at the start. Of 64 KiB, only a full memory has that many, and only
+        // behind a start of one page.
+        if self.size() > end.wrapping_sub(1) {
+            refuse_pages();
+        }
         if !IS_OURS {
             return 0..0;
         }
@@ -68,10 +78,7 @@ unsafe impl LinearMemory for ModuleMemory {
             .addr()
             .next_multiple_of(FRAME as usize) as u32;
         // Where it is all of 4 GiB, the end is 0.
-        let end = match (&raw const __heap_end).addr() as u32 {
-            0 => u32::MAX,
-            end => end,
-        };
+        let end = if end == 0 { u32::MAX } else { end };
         if start >= end || end - start < FRAME {
             return 0..0;
         }
@@ -85,4 +92,13 @@ unsafe impl LinearMemory for ModuleMemory {
         }
         start..end
     }
+}
+
+#[cold]
+fn refuse_pages() -> ! {
+    // Whatever is written later in WASI may allocate.
+    if cfg!(target_env = "p1") {
+        write_to_stderr(b"pageslab: the module is linked with --page-size, and its heap needs pages of 64 KiB\n");
+    }
+    trap()
 }

@@ -200,7 +200,7 @@ pub(super) fn trap() -> ! {
 ///
 /// [fd_write]: https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md#fd_write
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
-fn write_to_stderr(line: &[u8]) {
+pub(super) fn write_to_stderr(line: &[u8]) {
     #[repr(C)]
     struct Ciovec {
         buf: *const u8,
@@ -222,7 +222,7 @@ fn write_to_stderr(line: &[u8]) {
 
 /// `write` of the C library, which a program for later versions of WASI has.
 #[cfg(all(target_os = "wasi", not(target_env = "p1")))]
-fn write_to_stderr(line: &[u8]) {
+pub(super) fn write_to_stderr(line: &[u8]) {
     #[link(name = "c")]
     unsafe extern "C" {
         fn write(fd: i32, bytes: *const u8, len: usize) -> isize;
@@ -233,13 +233,13 @@ fn write_to_stderr(line: &[u8]) {
 }
 
 #[cfg(all(unix, not(target_arch = "wasm32")))]
-fn write_to_stderr(line: &[u8]) {
+pub(super) fn write_to_stderr(line: &[u8]) {
     // SAFETY: the bytes are the line's.
     unsafe { libc::write(2, line.as_ptr().cast(), line.len()) };
 }
 
 #[cfg(windows)]
-fn write_to_stderr(line: &[u8]) {
+pub(super) fn write_to_stderr(line: &[u8]) {
     use core::ptr::{from_mut, null_mut};
     use windows_sys::Win32::Storage::FileSystem::WriteFile;
     use windows_sys::Win32::System::Console::{GetStdHandle, STD_ERROR_HANDLE};
@@ -259,4 +259,4 @@ fn write_to_stderr(line: &[u8]) {
 
 /// There is none.
 #[cfg(not(any(target_os = "wasi", all(unix, not(target_arch = "wasm32")), windows)))]
-fn write_to_stderr(_: &[u8]) {}
+pub(super) fn write_to_stderr(_: &[u8]) {}

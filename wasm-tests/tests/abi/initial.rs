@@ -1,8 +1,11 @@
 //! Memory that a module starts with, behind its data and its stack: it is the heap's where nobody else may take it.
 
-use crate::plugin::compile;
-use wasm_tests::modules;
-use wasmtime::{Instance, Linker, Memory, Module, Store, TypedFunc};
+use crate::plugin::{compile, open, open_wasi};
+use wasm_tests::{
+    host::{Abi, Error, Plugin},
+    modules,
+};
+use wasmtime::{Instance, Linker, Memory, Module, Store, Trap, TypedFunc};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{WasiP1Ctx, add_to_linker_sync};
 
@@ -26,6 +29,11 @@ const IMPORTED: (&str, &[&str]) = (
         "--import-memory",
     ],
 );
+/// Pages of one byte, of which there are more than fit 4 GiB in pages of 64 KiB; and fewer, with a small stack.
+const PAGES_OF_A_BYTE: [(&str, &[&str]); 2] = [
+    ("page-size", &["--page-size=1"]),
+    ("page-size-small", &["--page-size=1", "-zstack-size=16384"]),
+];
 
 fn module(features: &str, target: &str, linked: (&str, &[&str])) -> Module {
     let directory = modules::build_linked(&["guest-abi"], features, target, linked);
@@ -151,4 +159,29 @@ fn what_another_has_taken_is_left_alone() {
     let mut second = Guest::within(first.store, &module, Some(memory));
     assert_eq!(second.alloc(1000), 0, "memory cannot grow");
     second.check();
+}
+
+#[test]
+fn pages_of_another_size_end_the_first_allocation_with_a_line() {
+    for linked in PAGES_OF_A_BYTE {
+        let module = |target| module("", target, linked);
+        let mut guest = open(&module(UNKNOWN), Abi::AllocFree);
+        assert_eq!(trap_of(&mut guest), Trap::UnreachableCodeReached);
+
+        let (mut guest, stderr) = open_wasi(&module(WASI), Abi::AllocFree);
+        assert_eq!(trap_of(&mut guest), Trap::UnreachableCodeReached);
+        let line =
+            "pageslab: the module is linked with --page-size, and its heap needs pages of 64 KiB\n";
+        assert_eq!(stderr.contents(), line);
+    }
+}
+
+/// Of the first allocation.
+fn trap_of<T>(guest: &mut Plugin<T>) -> Trap {
+    match guest.call::<_, u32>("__alloc", (1_u32, 1_u32)) {
+        Err(Error::Trap { source, .. }) => {
+            *source.downcast_ref().expect("it is no error of the host")
+        }
+        other => panic!("{other:?}"),
+    }
 }

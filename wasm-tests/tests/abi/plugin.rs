@@ -16,7 +16,11 @@ pub const ABIS: [Abi; 3] = [Abi::AllocFree, Abi::Surrealism, Abi::CabiRealloc];
 
 /// Traps are many here, and nobody reads where they were.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    Engine::new(Config::new().wasm_backtrace_max_frames(None)).expect("an engine")
+    let mut config = Config::new();
+    config
+        .wasm_backtrace_max_frames(None)
+        .wasm_custom_page_sizes(true);
+    Engine::new(&config).expect("an engine")
 });
 
 static ABI: LazyLock<Module> = LazyLock::new(|| module("guest-abi", "wasm32-unknown-unknown"));
