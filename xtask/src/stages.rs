@@ -432,11 +432,13 @@ fn lint(work: &mut Work) -> Result<()> {
 }
 
 fn docs(work: &mut Work) -> Result<()> {
-    work.targets(&["wasm32-unknown-unknown"])?;
+    work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
     let features = "alloc,allocator-api2-02,checked,surrealism-01";
     for arguments in [
         &["--features", features, "--document-private-items"][..],
         &["--target", "wasm32-unknown-unknown"],
+        // As docs.rs does.
+        &["--features", features, "--target", "wasm32-wasip1"],
         &["--package", "pageslab-c", "--package", "wasm-tests"],
     ] {
         let mut cargo = step::cargo(&["doc", "--no-deps"]);
