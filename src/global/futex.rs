@@ -156,7 +156,7 @@ mod platform {
     pub(in super::super) fn wake_one(_: &AtomicU32) {}
 }
 
-#[cfg(all(test, target_os = "linux", not(feature = "spin")))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::{AtomicU32, wait};
 
