@@ -79,5 +79,5 @@ fn a_linker_bounds_a_guests_memory() {
     let directory = modules::build_linked(&["guest-abi"], "", TARGET, linked);
     let mut plugin = open(&compile(directory, "guest-abi"), usize::MAX);
     fill(&mut plugin);
-    assert_eq!(plugin.memory_len(), (PAGES * PAGE).into());
+    assert_eq!(plugin.memory_len(), u64::from(PAGES * PAGE));
 }
