@@ -126,7 +126,7 @@ impl<M> PageSlab<M> {
     pub const fn with_limit(memory: M, max_pages: u32) -> Self {
         Self {
             heap: Heap::new(memory, max_pages),
-            checks: [const { Checks::NEW }; _],
+            checks: [const { Checks::NEW }; CHECKED as usize],
         }
     }
 
@@ -432,7 +432,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Whether `align` is an alignment, and that of the allocation of `len` bytes at `ptr`, if there is one.
     fn check_aligned(&self, ptr: u32, len: u32, align: u32) -> Result<()> {
         check_alignment(align)?;
-        if ptr.is_multiple_of(align) {
+        if ptr % align == 0 {
             return Ok(());
         }
         self.expect_live(ptr, len)?;

@@ -54,11 +54,11 @@ impl History {
             len_and_one: 0,
             allocated_by: 0,
             freed_by: 0,
-        }; _],
+        }; CHECKED as usize],
     );
 
     pub(crate) const fn new(past: Past) -> Self {
-        Self([past; _])
+        Self([past; CHECKED as usize])
     }
 
     /// Who had the memory, if anybody had.

@@ -20,7 +20,7 @@ fn alloc(layout: Layout, byte: u8) -> *mut u8 {
     // SAFETY: a layout of no bytes has a meaning, too; the block has its bytes.
     unsafe {
         let ptr = ALLOCATOR.alloc(layout);
-        assert!(!ptr.is_null() && ptr.addr().is_multiple_of(layout.align()));
+        assert!(!ptr.is_null() && ptr.addr() % layout.align() == 0);
         ptr.write_bytes(byte, layout.size());
         ptr
     }
@@ -63,10 +63,7 @@ fn alignments_up_to_a_page_are_kept_also_by_realloc() {
             for new_len in [size + 1, 3 * size, size / 2 + 1, 20_000, 1] {
                 // SAFETY: the block is live and has this layout.
                 ptr = unsafe { ALLOCATOR.realloc(ptr, layout(len, align), new_len) };
-                assert!(
-                    ptr.addr().is_multiple_of(align),
-                    "{size} to {new_len} at {align}"
-                );
+                assert!(ptr.addr() % align == 0, "{size} to {new_len} at {align}");
                 assert!(is_all(ptr, len.min(new_len), 5));
                 len = new_len;
                 // SAFETY: the block has this many bytes.
@@ -173,7 +170,7 @@ fn the_controller_has_all_that_a_controller_has() {
     let ptr = controller
         .alloc_aligned(100, 4096)
         .expect("there is memory");
-    assert!(ptr.is_multiple_of(4096));
+    assert!(ptr % 4096 == 0);
     // Other tests allocate meanwhile.
     assert!(live > 1 && ALLOCATOR.live().is_ok_and(|live| live > 1));
     assert!(ALLOCATOR.pages() > 1);
@@ -181,14 +178,14 @@ fn the_controller_has_all_that_a_controller_has() {
     let ptr = controller
         .realloc_aligned(ptr, 100, 10_000, 4096)
         .expect("there is memory");
-    assert!(ptr.is_multiple_of(4096));
+    assert!(ptr % 4096 == 0);
     let ptr = controller
         .realloc(ptr, 10_000, 50)
         .expect("there is memory");
     assert_eq!(controller.mut_mem(ptr, 50), [7; 50]);
     controller.free(ptr, 50).expect("it is live");
     let ptr = controller.alloc_zeroed(70, 64).expect("there is memory");
-    assert!(ptr.is_multiple_of(64));
+    assert!(ptr % 64 == 0);
     assert_eq!(controller.mut_mem(ptr, 70), [0; 70]);
     controller.free(ptr, 70).expect("it is live");
 }

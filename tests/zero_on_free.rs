@@ -18,8 +18,8 @@ fn secrets(heap: &PageSlab<Scripted>) -> usize {
             // SAFETY: the page is the heap's, and nobody has a reference to a part of it.
             let bytes = unsafe { core::slice::from_raw_parts(start, support::PAGE as usize) };
             // In eights: metadata may well have a byte like it.
-            let (eights, _) = bytes.as_chunks::<8>();
-            eights.iter().filter(|eight| **eight == [SECRET; 8]).count() * 8
+            let eights = bytes.chunks_exact(8);
+            eights.filter(|eight| **eight == [SECRET; 8]).count() * 8
         })
         .sum()
 }

@@ -32,7 +32,7 @@ fn len_of(block: *mut c_void) -> usize {
 fn malloc_gives_aligned_blocks_of_exact_lengths() {
     let blocks = LENGTHS.map(|len| malloc(len));
     for (block, len) in blocks.into_iter().zip(LENGTHS) {
-        assert!(!block.is_null() && block.addr().is_multiple_of(16));
+        assert!(!block.is_null() && block.addr() % 16 == 0);
         assert_eq!(len_of(block), len);
         fill(block, len as u8, len);
     }
@@ -155,12 +155,12 @@ fn alignments_are_kept() {
     for align in (0..=16).map(|shift| 1 << shift) {
         for len in [0, 1, align, 3 * align + 1, 100_000] {
             let block = aligned_alloc(align, len);
-            assert!(!block.is_null() && block.addr().is_multiple_of(align));
+            assert!(!block.is_null() && block.addr() % align == 0);
             assert_eq!(len_of(block), len);
             // SAFETY: it is live, and not used any more.
             unsafe { free_aligned_sized(block, align, len) };
             let block = memalign(align, len);
-            assert!(!block.is_null() && block.addr().is_multiple_of(align));
+            assert!(!block.is_null() && block.addr() % align == 0);
             // SAFETY: as before.
             unsafe { free(block) };
         }
@@ -193,7 +193,7 @@ fn posix_memalign_says_what_is_wrong() {
     for align in [8, 64, 65_536] {
         let (code, block) = call(align, 100);
         assert_eq!(code, 0);
-        assert!(!block.is_null() && block.addr().is_multiple_of(align));
+        assert!(!block.is_null() && block.addr() % align == 0);
         // SAFETY: it is live, and not used any more.
         unsafe { free(block) };
     }

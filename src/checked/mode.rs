@@ -50,7 +50,7 @@ pub(crate) struct Checks {
 
 impl Checks {
     pub(crate) const NEW: Self = Self {
-        quarantine: [0; _],
+        quarantine: [0; MAX_QUARANTINED],
         first: 0,
         count: 0,
         refusal: None,
@@ -133,8 +133,9 @@ impl Place {
 /// The first byte that does not have the pattern.
 fn first_change(bytes: &[u8]) -> Option<usize> {
     // Sixteen at a time, since mostly there is none.
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let filled = chunks.iter().take_while(|chunk| **chunk == [PATTERN; 16]);
+    let filled = bytes
+        .chunks_exact(16)
+        .take_while(|chunk| **chunk == [PATTERN; 16]);
     let from = filled.count() * 16;
     let change = bytes[from..].iter().position(|&byte| byte != PATTERN)?;
     Some(from + change)

@@ -164,7 +164,7 @@ impl Map {
         let named = slab.map_or((null_mut(), 0, 0), Entry::naming);
         let mut entry = null_mut();
         for frame in head..head + frames {
-            if frame == head || frame.is_multiple_of(FRAMES_PER_PAGE) {
+            if frame == head || frame % FRAMES_PER_PAGE == 0 {
                 entry = self.own(frame);
             }
             // SAFETY: M1: it is the frame's. The next one is in the same leaf, or is looked up.

@@ -173,16 +173,13 @@ impl<M> Runs<M> {
         loop {
             bin = self.filled.first_from(bin);
             let mut head = *self.bins.get(bin)?;
-            let mut left = look;
-            while left > 0
-                && let Some(found) = Head::new(head)
-            {
+            for _ in 0..look {
+                let Some(found) = Head::new(head) else { break };
                 let entry = self.map.entry(head);
                 if entry.tag.frames() >= frames + frames_before(head, align) {
                     return Some(found);
                 }
                 head = entry.next();
-                left -= 1;
             }
             if bin == 0 {
                 return None;
@@ -195,10 +192,10 @@ impl<M> Runs<M> {
     /// after a look at none, first from the free end. Its frames are interior ones: its tag is left to the caller.
     #[inline(never)]
     pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
-        if look > 0
-            && let Some(run) = self.find(frames, align, look)
-        {
-            return Some(self.cut(run, frames, align));
+        if look > 0 {
+            if let Some(run) = self.find(frames, align, look) {
+                return Some(self.cut(run, frames, align));
+            }
         }
         let front = frames_before(self.end, align);
         if front + frames <= self.end_frames {

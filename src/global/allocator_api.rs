@@ -24,12 +24,12 @@ unsafe fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    if ptr.addr().get().is_multiple_of(new.align())
-        && let Ok(layout) = Layout::from_size_align(old.size(), new.align())
-    {
-        // SAFETY: the caller's promise: the block is live and has the old layout. Its alignment does as well.
-        let moved = unsafe { heap.realloc(ptr.as_ptr(), layout, new.size()) };
-        return block(moved, new.size());
+    if ptr.addr().get() % new.align() == 0 {
+        if let Ok(layout) = Layout::from_size_align(old.size(), new.align()) {
+            // SAFETY: the caller's promise: the block is live and has the old layout. Its alignment does as well.
+            let moved = unsafe { heap.realloc(ptr.as_ptr(), layout, new.size()) };
+            return block(moved, new.size());
+        }
     }
     // Before anything is copied.
     heap.expect_live(ptr.as_ptr(), old.size());

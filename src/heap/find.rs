@@ -21,7 +21,7 @@ impl<M> Heap<M> {
             let slot = slab.slot_of(ptr);
             return (slot < slab.slots() && slab.ptr(slot) == ptr).then(|| slab.slot(slot));
         }
-        if !ptr.is_multiple_of(FRAME) {
+        if ptr % FRAME != 0 {
             return None;
         }
         Some(match () {

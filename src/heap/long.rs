@@ -19,7 +19,7 @@ impl<M> Heap<M> {
     /// in frames.
     pub(super) fn live_run(&self, ptr: u32, len: u32) -> Option<(Frame, u32)> {
         let entry = self.runs.map.entry_of(ptr)?;
-        let is_right = ptr.is_multiple_of(FRAME) && entry.tag.is(Kind::Live) && entry.len() == len;
+        let is_right = ptr % FRAME == 0 && entry.tag.is(Kind::Live) && entry.len() == len;
         is_right.then(|| (ptr >> FRAME_SHIFT, entry.tag.frames()))
     }
 }

@@ -23,7 +23,7 @@ const COPIES_EXACTLY: bool = CHECKED || ZEROES;
 /// What is copied at a time: of any contents, initialized or not.
 type Copied = [MaybeUninit<u64>; 2];
 
-const_assert!((GRANULE as usize).is_multiple_of(size_of::<Copied>()));
+const_assert!(GRANULE as usize % size_of::<Copied>() == 0);
 
 impl<M: LinearMemory> Heap<M> {
     /// Changes the length of the live block of `old_len` bytes, and aligns it to `align` if it moves it. `None` if there is no

@@ -181,12 +181,12 @@ impl<M: LinearMemory> Heap<M> {
             return true;
         }
         for roomy in [true, false] {
-            if let Some(plan) = self.runs.plan(roomy, in_place)
-                && let Some(page) = self.runs.memory.grow(plan.pages)
-            {
-                self.change(|heap| heap.runs.adopt(page, plan));
-                self.growths += 1;
-                return true;
+            if let Some(plan) = self.runs.plan(roomy, in_place) {
+                if let Some(page) = self.runs.memory.grow(plan.pages) {
+                    self.change(|heap| heap.runs.adopt(page, plan));
+                    self.growths += 1;
+                    return true;
+                }
             }
         }
         // A run that cannot grow in place moves.

@@ -49,7 +49,7 @@ pub(crate) const MAX_LISTED: u32 = GEOMETRY.max_listed;
 
 /// The classes of 0, 1, 2, ... granules.
 static LISTED: [u8; (MAX_LISTED >> GRANULE_SHIFT) as usize + 1] = {
-    let mut classes = [0; _];
+    let mut classes = [0; (MAX_LISTED >> GRANULE_SHIFT) as usize + 1];
     let mut granules = 1;
     while granules < classes.len() {
         classes[granules] = step(granules as u32 - 1) as u8;
@@ -118,9 +118,8 @@ mod tests {
             let align = 1u32 << shift;
             for len in 0..=MAX_SLOT {
                 let class = aligned_class_of(len, align);
-                assert!(slot_size(class) >= len && slot_size(class).is_multiple_of(align));
-                let fits =
-                    |class| slot_size(class) >= len && slot_size(class).is_multiple_of(align);
+                assert!(slot_size(class) >= len && slot_size(class) % align == 0);
+                let fits = |class| slot_size(class) >= len && slot_size(class) % align == 0;
                 assert!(!(0..class).any(fits), "{len} @ {align}");
             }
         }

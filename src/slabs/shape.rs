@@ -57,7 +57,7 @@ pub(crate) const fn guard(class: u32) -> u32 {
 
 /// The bytes of the slots of each class.
 static SIZES: [u16; DESCRIPTORS as usize + 1] = {
-    let mut sizes = [DESCRIPTOR as u16; _];
+    let mut sizes = [DESCRIPTOR as u16; DESCRIPTORS as usize + 1];
     let mut class = 0;
     while class < CLASSES {
         sizes[class] = slot_size(class as u32) as u16;

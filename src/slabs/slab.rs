@@ -55,7 +55,7 @@ const_assert!(MAX_SLOT <= Cell::MAX as u32);
 // What stands one behind the other in a descriptor is aligned.
 const_assert!(align_of::<Slab>() <= 16);
 const_assert!(
-    (size_of::<Slab>() + CELLS as usize * size_of::<Cell>()).is_multiple_of(align_of::<History>())
+    (size_of::<Slab>() + CELLS as usize * size_of::<Cell>()) % align_of::<History>() == 0
 );
 
 /// The description of a slab, followed in memory by its cells.
@@ -124,7 +124,10 @@ fn all(class: u32, slots: u32) -> u64 {
 }
 
 impl SlabPtr {
-    pub(crate) const EMPTY: Self = Self(NonNull::from_ref(&EMPTY));
+    pub(crate) const EMPTY: Self = match NonNull::new((&raw const EMPTY).cast_mut()) {
+        Some(slab) => Self(slab),
+        None => panic!(),
+    };
 
     #[inline(always)]
     pub(crate) fn is_empty(self) -> bool {

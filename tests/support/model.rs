@@ -86,11 +86,8 @@ impl Model {
     #[track_caller]
     fn insert(&mut self, ptr: u32, len: u32, align: u32) {
         assert_ne!(ptr, 0, "the pointer is 0");
-        assert!(ptr.is_multiple_of(16), "{ptr:#x} is not aligned to 16");
-        assert!(
-            ptr.is_multiple_of(align),
-            "{ptr:#x} is not aligned to {align}"
-        );
+        assert!(ptr % 16 == 0, "{ptr:#x} is not aligned to 16");
+        assert!(ptr % align == 0, "{ptr:#x} is not aligned to {align}");
         let end = end(ptr, len);
         assert!(
             self.memory.has_granted(u64::from(ptr)..end),

@@ -107,7 +107,8 @@ impl Workshop {
         let source = here.join(source);
         let include = here.join("include");
         let name = source.file_name().expect("a source is a file");
-        let program = self.directory.join(name).with_added_extension("program");
+        let mut program = self.directory.join(name);
+        program.as_mut_os_string().push(".program");
         let mut command = self.place.compiler().expect("it was there before");
         command.arg("-O2").arg("-I").arg(&include);
         match self.place {

@@ -109,7 +109,7 @@ pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, alignment: usize, 
     if ptr.is_null() {
         return;
     }
-    if !is_alignment(alignment) || !ptr.addr().is_multiple_of(alignment) {
+    if !is_alignment(alignment) || ptr.addr() % alignment != 0 {
         // A pointer to no block is the worse mistake, and told first.
         layout_at(ptr);
         HEAP.misuse(Error::InvalidAlignment {
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn posix_memalign(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    if !alignment.is_multiple_of(size_of::<*mut c_void>()) {
+    if alignment % size_of::<*mut c_void>() != 0 {
         return EINVAL;
     }
     match allocate(alignment, size) {
