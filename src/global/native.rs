@@ -55,12 +55,15 @@ mod fork {
         unsafe { libc::pthread_atfork(Some(hold), Some(release), Some(release)) };
     }
 
-    unsafe extern "C" fn hold() {
+    extern "C" fn hold() {
         HEAP.hold();
     }
 
+    /// # Safety
+    ///
+    /// This thread called [`hold`], or it is the copy of one that did.
     unsafe extern "C" fn release() {
-        // SAFETY: this thread called `hold`, or it is the copy of one that did.
+        // SAFETY: the caller's promise.
         unsafe { HEAP.release() };
     }
 }

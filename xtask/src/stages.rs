@@ -6,6 +6,7 @@ use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC, WASM_OPT, X86_6
 use crate::work::Work;
 use crate::{fuzz, sanitize, size, step, suites, unsafe_code};
 use anyhow::{Result, bail};
+use std::process::Command;
 
 pub struct Stage {
     pub name: &'static str,
@@ -174,7 +175,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "targets",
-        about: "compiling for Windows, macOS and wasm32-unknown-unknown with atomics",
+        about: "compiling for what is not run here: Windows, macOS, FreeBSD, and wasm with and without more than the usual",
         is_repeated: false,
         usual_time: 14,
         uses: &[MIRI],
@@ -360,26 +361,54 @@ fn miri(work: &mut Work) -> Result<()> {
     work.run(cargo.args(files.iter().flat_map(|file| ["--test", file])))
 }
 
-/// Where nothing can be run here: other systems, and the target feature `atomics`, for which std must be built.
+/// Where nothing can be run here: other systems, and what core must be built for, which docs/targets.md lists.
 fn targets(work: &mut Work) -> Result<()> {
-    let systems = ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"];
-    work.targets(&systems)?;
-    for system in systems {
+    let ready = [
+        "aarch64-apple-darwin",
+        "x86_64-pc-windows-msvc",
+        "x86_64-unknown-freebsd",
+        "wasm32v1-none",
+    ];
+    work.targets(&ready)?;
+    for target in ready {
         let check = ["check", "--package", "pageslab", "--features", FEATURES];
-        work.run(step::cargo(&check).args(["--target", system]))?;
+        work.run(step::cargo(&check).args(["--target", target]))?;
     }
+    work.targets(&["wasm32-unknown-unknown"])?;
+    let fuzzing = ["check", "--package", "pageslab"];
+    work.run(&mut built(
+        &fuzzing,
+        "wasm32-unknown-unknown",
+        "--cfg fuzzing",
+    ))?;
     if !MIRI.is_there() {
         return Ok(());
     }
-    let mut atomics = step::cargo(&["+nightly", "check", "--package", "pageslab"]);
-    atomics
-        .args(["--target", "wasm32-unknown-unknown"])
-        .arg("-Zbuild-std=core,alloc")
-        .env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            "-Ctarget-feature=+atomics",
-        );
-    work.run(&mut atomics)
+    let with_core = [
+        "+nightly",
+        "check",
+        "--package",
+        "pageslab",
+        "-Zbuild-std=core,alloc",
+    ];
+    for (target, flags) in [
+        ("wasm32-unknown-unknown", "-Ctarget-feature=+atomics"),
+        ("wasm32-unknown-unknown", "-Ctarget-cpu=mvp"),
+        ("wasm32-wali-linux-musl", ""),
+    ] {
+        work.run(&mut built(&with_core, target, flags))?;
+    }
+    Ok(())
+}
+
+/// A cargo that builds for a target with these flags.
+fn built(arguments: &[&str], target: &str, flags: &str) -> Command {
+    let name = target.replace('-', "_").to_uppercase();
+    let mut cargo = step::cargo(arguments);
+    cargo
+        .args(["--target", target])
+        .env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), flags);
+    cargo
 }
 
 /// What is compiled for guests, and for which target.
