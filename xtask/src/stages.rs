@@ -262,6 +262,7 @@ fn wasip1(work: &mut Work) -> Result<()> {
 fn guests(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
     wasm_tests(work, &["guests", "abi"])?;
+    work.test(&["--release", "--package", "pageslab-cli"])?;
     work.test(&["--release", "--package", "wasm-tests", "--doc"])
 }
 
@@ -427,7 +428,12 @@ const GUESTS: [(&str, &[&str]); 4] = [
     ),
     (
         "wasm32-wasip1",
-        &["pageslab-c", "guest-surrealism", "example-surrealism"],
+        &[
+            "pageslab-c",
+            "guest-cli",
+            "guest-surrealism",
+            "example-surrealism",
+        ],
     ),
     ("wasm32-wasip1-threads", &["pageslab", "guest-threads"]),
     ("wasm32-wasip2", &["pageslab", "example-component"]),
