@@ -49,11 +49,11 @@ fn main() {
     }
 }
 
-/// Half a second or more of work, with a step after each hundredth of it.
+/// A second or so of work, with a step after each hundredth of it.
 fn work(mut step: impl FnMut(&mut Vec<Vec<u8>>)) {
     let mut kept = Vec::new();
     for _ in 0..100 {
-        for number in 0..5_000_000_u32 {
+        for number in 0..20_000_000_u32 {
             black_box(number);
         }
         step(&mut kept);
