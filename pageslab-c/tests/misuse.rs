@@ -34,7 +34,15 @@ fn refused(test: &str, misuse: fn()) {
         .expect("the process says what is to come");
     let (line, _) = rest.split_once('\n').expect("in one line");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(stderr, format!("pageslab: {line}\n"));
+    let more = stderr.strip_prefix(&format!("pageslab: {line}\n"));
+    let more = more.unwrap_or_else(|| panic!("{line}, not {stderr}"));
+    // Of a pointer into a block, which block.
+    let is_within = test.contains("interior") || test.contains("middle");
+    assert_eq!(
+        more.contains(" behind the start of the allocation at "),
+        is_within
+    );
+    assert_eq!(more.lines().count(), usize::from(is_within));
     #[cfg(unix)]
     {
         use std::os::unix::process::ExitStatusExt as _;
