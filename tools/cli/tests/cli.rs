@@ -187,6 +187,10 @@ fn reports_say_what_was_found() {
         .find(|node| node.has_tag_name("failure"));
     let test = failed.and_then(|node| node.parent()).expect("one failed");
     assert_eq!(test.attribute("name"), Some("leak"));
+    assert!(
+        text.contains("<skipped message=\"the run was too short\"/>"),
+        "{text}"
+    );
 
     assert_eq!(code(&run(&options, "misuses")), 120);
     let text = fs::read_to_string(&junit).expect("it was written");
