@@ -18,7 +18,7 @@ use pageslab_snapshot::{Diff, Snapshot};
 use report::{Contents, Report};
 use run::{Command, Host, NoHeap, Run, Sample};
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -183,7 +183,7 @@ impl RunArguments {
     /// Runs the guest with a view of its heap, and returns what became of it, and its lines about misuse.
     fn watch(&self) -> Result<(Run, Vec<String>)> {
         #[cfg(feature = "view")]
-        if !self.plain && io::stdout().is_terminal() && io::stderr().is_terminal() {
+        if !self.plain && view::has_terminal() {
             let interval = self.interval.unwrap_or(Duration::from_millis(100));
             return view::run(&self.command, interval);
         }

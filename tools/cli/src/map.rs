@@ -93,6 +93,7 @@ pub struct Page {
 
 impl Page {
     /// What most of its frames hold.
+    #[cfg(feature = "view")]
     pub fn main(&self) -> Cell {
         let count = |cell: Cell| self.frames.iter().filter(|&&other| other == cell).count();
         let most = Cell::ALL.into_iter().max_by_key(|&cell| count(cell));

@@ -93,6 +93,11 @@ impl Write for Sent {
     }
 }
 
+/// Whether there is a terminal for the view.
+pub fn has_terminal() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Runs a guest under the view, until the user quits. Returns what became of it, and its lines about misuse.
 pub fn run(command: &Command, interval: Duration) -> Result<(Run, Vec<String>)> {
     let gate = Gate(Arc::new((Mutex::new(Mode::Run), Condvar::new())));
