@@ -41,6 +41,8 @@
 )]
 
 pub mod c;
+#[cfg(target_arch = "wasm32")]
+pub mod messages;
 
 use super::misuse::{Last, note, report, trap};
 use super::with_heap;
@@ -159,70 +161,6 @@ pub mod checked {
             report(error);
             UNKNOWN
         })
-    }
-}
-
-/// `__heap_status` and `__heap_message`: what went wrong last, for a host that got a trap, a 0 or a number. An instance works
-/// on after a trap, so its host can ask.
-///
-/// Each misuse, refusal, and report of checked mode is told once: the next one takes its place, and
-/// [`message`](messages::message) forgets it. What is told is looked up when it is asked for: ask first, before another call
-/// changes the heap.
-#[cfg(target_arch = "wasm32")]
-pub mod messages {
-    use super::super::lock::Locked;
-    use super::super::misuse::Text;
-    use super::*;
-    use crate::GlobalPageSlab;
-    use core::fmt::{self, Write};
-
-    /// What is longer is cut off.
-    const MAX_LEN: usize = 2048;
-
-    static HEAP: GlobalPageSlab = GlobalPageSlab::new();
-    static TEXT: Locked<Text<MAX_LEN>> = Locked::new(Text::NEW);
-
-    /// `__heap_status`: [`POISONED`](alloc_free::POISONED) if the heap is, else the status of what
-    /// [`message`] would tell, [`OK`](alloc_free::OK) if that is no error.
-    #[inline]
-    pub fn status() -> u32 {
-        let last = note(Last::Nothing);
-        note(last);
-        alloc_free::status(match last {
-            _ if HEAP.is_poisoned() => Err(Error::Poisoned),
-            Last::Error(error) => Err(error),
-            _ => Ok(()),
-        })
-    }
-
-    /// `__heap_message`: the text of what went wrong last, in ASCII: its pointer in the upper half, and its length, 0 if there
-    /// is nothing to tell, in the lower one. It stays until the next call. If the heap is poisoned, the last line says so.
-    #[inline]
-    pub fn message() -> u64 {
-        TEXT.with(|text| {
-            *text = Text::NEW;
-            // One that is too long ends early.
-            let _ = write_last(text);
-            let bytes = text.as_bytes();
-            (bytes.as_ptr().addr() as u64) << 32 | bytes.len() as u64
-        })
-    }
-
-    fn write_last(text: &mut impl Write) -> fmt::Result {
-        match note(Last::Nothing) {
-            Last::Nothing | Last::Error(Error::Poisoned) => {}
-            Last::Error(error) => writeln!(text, "{}", super::super::explain(error))?,
-            #[cfg(feature = "checked")]
-            Last::Leaks => {
-                for usage in HEAP.usage() {
-                    writeln!(text, "{usage}")?;
-                }
-            }
-        }
-        if HEAP.is_poisoned() {
-            writeln!(text, "{}", Error::Poisoned)?;
-        }
-        Ok(())
     }
 }
 
@@ -358,7 +296,7 @@ fn failed(error: Error) {
 /// | `pageslab::export_abi!(surrealism);` | `__sr_alloc(len) -> ptr`, `__sr_free(ptr, len) -> 1 or 0` | SurrealDB: [`abi::surrealism`](crate::abi::surrealism) |
 /// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
 /// | `pageslab::export_abi!(checked);` | `__heap_check() -> status`, `__heap_leaks() -> count`, with the feature `checked` | hosts that test their guests: `abi::checked` |
-/// | `pageslab::export_abi!(messages);` | `__heap_status() -> status`, `__heap_message() -> pointer and length of a text` | hosts that say what went wrong, where there is no stderr: `abi::messages` |
+/// | `pageslab::export_abi!(messages);` | `__heap_status() -> status`, `__heap_message() -> pointer and length of a text` | hosts that tell what went wrong, where there is no stderr: `abi::messages` |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 /// | `pageslab::export_abi!(snapshot);` | `__pageslab_heap`, an address | hosts that look into a guest's heap, without running the guest: [`abi::snapshot`](crate::abi::snapshot) |
 ///
