@@ -133,7 +133,7 @@ impl Workshop {
     #[allow(dead_code, reason = "not all tests need it")]
     pub fn compile_with_rust(&self, source: &str, flags: &[&str], target: &str) -> Program {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let object = self.directory.join(target).with_added_extension("o");
+        let object = self.directory.join(format!("{target}.o"));
         let mut compiler = self.place.compiler().expect("it was there before");
         compiler.arg("-O2").arg("-I").arg(here.join("include"));
         compiler.args(flags).arg("-c").arg(here.join(source));
