@@ -272,7 +272,10 @@ impl Model {
             "the heap holds more pages than it was given"
         );
         assert!(self.memory.size() >= granted);
-        self.check_stats();
+        // Miri takes long for what finds no undefined behaviour.
+        if cfg!(not(miri)) {
+            self.check_stats();
+        }
     }
 
     /// Checks that the heap's figures are the model's, and that they add up.
