@@ -236,6 +236,11 @@ impl Guest {
 
     /// Calls, with what the host knows brought up to date.
     pub fn call(&mut self, call: Call) -> Outcome {
+        let call = match call {
+            // To `cabi_realloc` no bytes are no block.
+            Realloc { block, .. } if self.live[&block].len == 0 => Free { block },
+            call => call,
+        };
         let result = match call {
             Alloc { block, len, align } => self
                 .alloc(len, align)
