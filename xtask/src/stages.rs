@@ -155,7 +155,7 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "miri",
-        about: "unit tests, the controller's and the global allocator's, under Miri",
+        about: "unit tests and the global allocator, under Miri",
         is_apart: true,
         is_repeated: false,
         usual_time: 234,
@@ -358,7 +358,7 @@ fn lock(work: &mut Work) -> Result<()> {
 /// error (ferrilab/bitvec issue 193), as in the checker, which all tests call. By the newer ones it is none.
 fn miri(work: &mut Work) -> Result<()> {
     let tests = ["+nightly", "miri", "test", "--lib"];
-    let files = ["address_space", "controller", "global_controller"];
+    let files = ["address_space", "global_controller"];
     let mut cargo = step::cargo(&tests);
     cargo.env("MIRIFLAGS", "-Zmiri-tree-borrows");
     work.run(cargo.args(files.iter().flat_map(|file| ["--test", file])))
