@@ -133,7 +133,7 @@ impl<M: LinearMemory> Runs<M> {
     }
 
     /// Whether the heap's last run, which ends here, is also the last of memory.
-    pub(crate) fn is_last(&self, frame: u32) -> bool {
+    pub(crate) fn is_last(&self, frame: Frame) -> bool {
         frame == self.end && self.end + self.end_frames == self.memory.size() * FRAMES_PER_PAGE
     }
 

@@ -200,7 +200,7 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// `room` is aligned as a page is or a frame, and points to so many times [`LEAF`] bytes, as M3 asks for.
+    /// `room` is aligned to a frame, and points to so many times [`LEAF`] bytes, as M3 asks for.
     pub(crate) unsafe fn add_spares(&mut self, room: *mut u8, leaves: u32) {
         if leaves > 0 {
             let spare: *mut Spare = room.cast();

@@ -165,7 +165,7 @@ impl<M: LinearMemory> Heap<M> {
     }
 
     /// Takes in what is the heap's before memory has grown, if it has nothing yet. False if there is nothing.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn begin(&mut self) -> bool {
         if self.runs.held() == 0 {
             self.change(|heap| heap.runs.adopt_initial());

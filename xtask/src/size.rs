@@ -20,13 +20,13 @@ struct Figure {
 const FIGURES: [Figure; 2] = [
     Figure {
         feature: "pageslab",
-        optimized: 8_978,
-        stripped: 11_517,
+        optimized: 8_926,
+        stripped: 11_443,
     },
     Figure {
         feature: "pageslab-inline",
-        optimized: 8_973,
-        stripped: 11_503,
+        optimized: 8_921,
+        stripped: 11_429,
     },
 ];
 
