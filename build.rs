@@ -10,6 +10,7 @@ use std::env::var;
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(pageslab_threads)");
     println!("cargo::rustc-check-cfg=cfg(fuzzing)");
+    println!("cargo::rustc-check-cfg=cfg(pageslab_sanitizer)");
     println!("cargo::rustc-check-cfg=cfg(pageslab_geometry, values(\"tiny\"))");
     println!("cargo::rerun-if-changed=build.rs");
     if !is_wasm() || is_for_threads() || has_atomics() {

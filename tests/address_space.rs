@@ -19,6 +19,10 @@ fn allocates() {
 /// The limit is in KiB: 4 GiB is refused, 2 GiB, and 1 GiB.
 #[test]
 #[cfg_attr(miri, ignore = "it has no other processes")]
+#[cfg_attr(
+    pageslab_sanitizer,
+    ignore = "the sanitizer itself needs more address space"
+)]
 fn less_than_4_gib_is_enough() {
     let output = Command::new("sh")
         .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])

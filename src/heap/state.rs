@@ -180,12 +180,17 @@ impl<M: LinearMemory> Heap<M> {
         if self.runs.held() == 0 && self.begin() {
             return true;
         }
+        let mut refused = u32::MAX;
         for roomy in [true, false] {
             if let Some(plan) = self.runs.plan(roomy, in_place) {
-                if let Some(page) = self.runs.memory.grow(plan.pages) {
-                    self.change(|heap| heap.runs.adopt(page, plan));
-                    self.growths += 1;
-                    return true;
+                // What was just refused is not asked for again.
+                if plan.pages < refused {
+                    if let Some(page) = self.runs.memory.grow(plan.pages) {
+                        self.change(|heap| heap.runs.adopt(page, plan));
+                        self.growths += 1;
+                        return true;
+                    }
+                    refused = plan.pages;
                 }
             }
         }
