@@ -308,7 +308,7 @@ impl<M: LinearMemory> PageSlab<M> {
         } else {
             let head = ptr >> FRAME_SHIFT;
             let frames = self.entry(ptr).tag.frames();
-            self.heap.release_run(head, frames);
+            self.heap.runs.park(head, frames);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::hooks::History;
 use crate::sizes::geometry::{Frame, MAX_FRAMES};
 use crate::slabs::shape::{DESCRIPTORS, reciprocal};
-use crate::slabs::slab::{MAX_LEN, SlabPtr};
+use crate::slabs::slab::SlabPtr;
 use core::ptr::without_provenance_mut;
 use core::sync::atomic::{Ordering, compiler_fence};
 use static_assertions::const_assert;
@@ -47,6 +47,12 @@ impl Tag {
     #[inline]
     pub(crate) const fn new(kind: Kind, frames: u32) -> Self {
         Self(frames << Self::FRAMES_SHIFT | kind as u32)
+    }
+
+    /// That of a free run that was a block.
+    #[inline]
+    pub(crate) const fn freed(frames: u32) -> Self {
+        Self(Self::new(Kind::Free, frames).0 | Self::FREED)
     }
 
     /// Makes it another, which still tells whether an allocation that began at this frame was freed.
@@ -130,7 +136,7 @@ impl Entry {
         let slot = (product >> 32) as u32;
         // SAFETY: E1, and the reciprocal is more than 0.
         let slab = unsafe { SlabPtr::at(self.place) };
-        (slab.len(slot) as u32 == len && len <= MAX_LEN).then_some((slab, slot))
+        slab.holds(slot, len).then_some((slab, slot))
     }
 
     /// The slab that has this frame.

@@ -2,7 +2,9 @@
 //!
 //! Every frame of the heap belongs to exactly one run. Free runs are joined with their free neighbours at once, and kept in
 //! [`bins`](crate::frames::bins) by length, except for the free frames at the *end* of the heap, behind its last run: they are
-//! in no bin, and used last, so that a long block is cut from them, and goes back, by moving one number.
+//! in no bin, and used last, so that a long block is cut from them, and goes back, by moving one number. The block that was freed
+//! last is *parked*: it is joined only when the next run is wanted or freed, and if that is to have the same length, it is had again
+//! as it is.
 
 use crate::frames::bins::{BINS, bin_of};
 use crate::frames::bitmap::{Bitmap, words};
@@ -26,8 +28,8 @@ pub(crate) type Head = NonZeroU32;
 /// Invariants, beside the map's:
 /// - **R1**: the runs tile each of the heap's pages, or several that are neighbours. The free end is `end_frames` frames
 ///   from `end` on, all interior. Frame 0 is foreign, or a guard.
-/// - **R2**: no two free runs are neighbours, and none is in front of the free end.
-/// - **R3**: a free run is in the bin of its length, once; a bin's bit is set exactly if the bin has a run.
+/// - **R2**: no two free runs are neighbours, and none is in front of the free end, but for the parked one.
+/// - **R3**: a free run that is not parked is in the bin of its length, once; a bin's bit is set exactly if the bin has a run.
 /// - **R4**: the pages held are at most the limit, and all in the map; this heap's own `grow` gave them to it.
 /// - **R5**: no frame from `touched` on is part of a run that is not free, and none ever was.
 /// - **R6**: the length of a live run's block, and its slack, fit into its frames.
@@ -40,6 +42,9 @@ pub(crate) struct Runs<M> {
     pub(super) end_frames: u32,
     /// How many frames the last search that failed needed in one piece.
     pub(super) wanted: u32,
+    /// The run of the block that was freed last, with no frames if there is none: free, in no bin, without a tail, and not joined yet.
+    parked: Frame,
+    parked_frames: u32,
     /// From this frame on, none was ever a part of a run that was not free.
     pub(super) touched: Frame,
     /// How many leaves the map is to have, for these pages and for more, as soon as there is room.
@@ -82,6 +87,8 @@ impl<M> Runs<M> {
             end: NONE,
             end_frames: 0,
             wanted: 0,
+            parked: NONE,
+            parked_frames: 0,
             touched: 0,
             wanted_leaves: 0,
             held: 0,
@@ -192,6 +199,7 @@ impl<M> Runs<M> {
     /// after a look at none, first from the free end. Its frames are interior ones: its tag is left to the caller.
     #[inline(never)]
     pub(crate) fn take(&mut self, frames: u32, align: u32, look: u32) -> Option<Head> {
+        self.settle();
         if look > 0 {
             if let Some(run) = self.find(frames, align, look) {
                 return Some(self.cut(run, frames, align));
@@ -242,13 +250,43 @@ impl<M> Runs<M> {
         self.map.entry_mut(head).tag = Tag::new(Kind::Internal, frames);
     }
 
-    /// Frees a run, joining it with its free neighbours.
-    #[inline(never)]
-    pub(crate) fn release(&mut self, mut head: Frame, mut frames: u32, was_block: bool) {
-        let tag = &mut self.map.entry_mut(head).tag;
-        if was_block {
-            tag.mark_freed();
+    /// Frees the run of a block, and parks it.
+    pub(crate) fn park(&mut self, head: Frame, frames: u32) {
+        self.settle();
+        self.map.entry_mut(head).tag = Tag::freed(frames);
+        self.parked = head;
+        self.parked_frames = frames;
+    }
+
+    /// Takes the parked run, if it has as many frames and begins at a multiple of `align` frames. Its tag is left to the caller.
+    #[inline(always)]
+    pub(crate) fn take_parked(&mut self, frames: u32, align: u32) -> Option<Head> {
+        if self.parked_frames == frames && frames_before(self.parked, align) == 0 {
+            self.parked_frames = 0;
+            return Head::new(self.parked);
         }
+        None
+    }
+
+    /// Joins the parked run with its free neighbours, if there is one.
+    #[inline(never)]
+    pub(crate) fn settle(&mut self) {
+        let frames = core::mem::replace(&mut self.parked_frames, 0);
+        if frames > 0 {
+            self.join(self.parked, frames);
+        }
+    }
+
+    /// Frees a run, joining it with its free neighbours.
+    pub(crate) fn release(&mut self, head: Frame, frames: u32) {
+        self.settle();
+        self.join(head, frames);
+    }
+
+    /// Makes a run free, and one with its free neighbours, none of which is parked.
+    #[inline(never)]
+    fn join(&mut self, mut head: Frame, mut frames: u32) {
+        let tag = &mut self.map.entry_mut(head).tag;
         tag.become_free(Kind::Interior, 0);
         let after = head + frames;
         let before = self.map.tag(head - 1);
@@ -271,8 +309,9 @@ impl<M> Runs<M> {
     /// is left to the caller.
     #[inline(never)]
     pub(crate) fn resize(&mut self, head: Frame, from: u32, to: u32) -> bool {
+        self.settle();
         if to < from {
-            self.release(head + to, from - to, false);
+            self.join(head + to, from - to);
         } else if to > from {
             let (next, more) = (head + from, to - from);
             if next == self.end {
@@ -334,6 +373,7 @@ impl<M> Runs<M> {
     pub(crate) fn check(&self) -> Checked {
         let mut own = 0;
         let mut free = 0;
+        let mut parked = 0;
         let mut last = Kind::Internal;
         for (head, kind, frames) in self.tiles() {
             let end = head + frames;
@@ -354,10 +394,15 @@ impl<M> Runs<M> {
                 !is_ours || (inner..end - 1).all(is_interior),
                 "R1: an interior frame is of another kind",
             )?;
-            if kind == Kind::Free {
+            let is_parked = head == self.parked && self.parked_frames > 0;
+            ensure(
+                !is_parked || kind == Kind::Free && !is_end && frames == self.parked_frames,
+                "R2: the parked run is not free",
+            )?;
+            if kind == Kind::Free && !is_parked {
                 ensure(last != Kind::Free, "R2: two free runs are neighbours")?;
             }
-            if kind == Kind::Free && !is_end {
+            if kind == Kind::Free && !is_end && !is_parked {
                 ensure(
                     frames == 1 || tail.is(Kind::FreeTail) && tail.frames() == frames,
                     "R2: a free run has no tail",
@@ -388,8 +433,10 @@ impl<M> Runs<M> {
             if is_ours {
                 own += frames;
             }
-            last = kind;
+            last = if is_parked { Kind::Interior } else { kind };
+            parked += if is_parked { frames } else { 0 };
         }
+        ensure(parked == self.parked_frames, "R2: the parked run is no run")?;
         ensure(
             own == self.held * FRAMES_PER_PAGE,
             "R4: the pages held are miscounted",

@@ -14,6 +14,14 @@ impl<M: crate::LinearMemory> Heap<M> {
             "C4: a call was stopped in the midst of a change",
         )?;
         self.runs.check()?;
+        let last = self.last_freed;
+        let is_its = |(_, slab): (Frame, SlabPtr)| {
+            slab == last.slab && last.slot < slab.slots() && slab.ptr(last.slot) == last.ptr
+        };
+        ensure(
+            last.ptr == 0 || self.slabs().any(is_its),
+            "C5: the slot that was freed last is none",
+        )?;
         let mut appointed = 0;
         let mut partial = 0;
         let mut vacant = 0;

@@ -31,6 +31,9 @@ impl<M: LinearMemory> Heap<M> {
             return None;
         }
         let mut look = LOOK;
+        if let Some(ptr) = self.take_parked(len, align)? {
+            return Some(ptr);
+        }
         loop {
             let ptr = self.take_long(len, align, look);
             // Before it gives up it looks at all runs, which is not in constant time.
@@ -41,6 +44,17 @@ impl<M: LinearMemory> Heap<M> {
                 look = u32::MAX;
             }
         }
+    }
+
+    /// Allocates the run of the block that was freed last, if it is as long. `None` if the heap is poisoned.
+    #[inline(always)]
+    fn take_parked(&mut self, len: u32, align: u32) -> Option<Option<NonZeroU32>> {
+        let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
+        self.change(|heap| {
+            let head = heap.runs.take_parked(frames, align)?.get();
+            heap.set_live(head, frames, len);
+            NonZeroU32::new(head << FRAME_SHIFT)
+        })
     }
 
     /// Allocates a run of what is free, after a look at so many runs of each bin. After a look at none it is at the end of the heap,
@@ -77,13 +91,8 @@ impl<M: LinearMemory> Heap<M> {
         };
         let freed = self.change(|heap| {
             heap.erase(ptr, len);
-            heap.release_run(head, frames);
+            heap.runs.park(head, frames);
         });
         freed.is_some()
-    }
-
-    /// Gives back the run of a block that was freed. Within a change.
-    pub(crate) fn release_run(&mut self, head: Frame, frames: u32) {
-        self.runs.release(head, frames, true);
     }
 }

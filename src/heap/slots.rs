@@ -5,7 +5,7 @@
 
 use crate::frames::entry::{Kind, Tag};
 use crate::frames::runs::LOOK;
-use crate::heap::state::{Heap, PLACES, ZEROES};
+use crate::heap::state::{Heap, LastFreed, PLACES, ZEROES};
 use crate::hooks::{CHECKED, fill, is_clean};
 use crate::memory::LinearMemory;
 use crate::sizes::class::CLASSES;
@@ -63,14 +63,31 @@ impl<M: LinearMemory> Heap<M> {
         slab.pop(len)
     }
 
+    /// The live slot of exactly `len` bytes at `ptr`, and its slab.
+    #[inline(always)]
+    fn find_slot(&mut self, ptr: u32, len: u32) -> Option<(SlabPtr, u32)> {
+        let LastFreed { slab, slot, .. } = self.last_freed;
+        if ptr == self.last_freed.ptr {
+            return (ptr != 0 && slab.holds(slot, len)).then_some((slab, slot));
+        }
+        let (slab, slot) = self.runs.map.entry_of(ptr)?.find(ptr, len)?;
+        // In this order a call that is stopped in between has forgotten it.
+        self.last_freed.ptr = 0;
+        compiler_fence(Ordering::SeqCst);
+        self.last_freed.slab = slab;
+        self.last_freed.slot = slot;
+        compiler_fence(Ordering::SeqCst);
+        self.last_freed.ptr = ptr;
+        Some((slab, slot))
+    }
+
     /// Frees the live slot of this length, if there is one.
     #[inline(always)]
     pub(crate) fn free_in_slab(&mut self, ptr: u32, len: u32) -> bool {
         if CHECKED {
             return false;
         }
-        let found = self.runs.map.entry_of(ptr);
-        let Some((slab, slot)) = found.and_then(|entry| entry.find(ptr, len)) else {
+        let Some((slab, slot)) = self.find_slot(ptr, len) else {
             return false;
         };
         if ZEROES {
@@ -207,7 +224,7 @@ impl<M: LinearMemory> Heap<M> {
             let slab = self.take_descriptor();
             if slab.is_none() {
                 // Nobody has written to it.
-                self.runs.release(head, frames, false);
+                self.runs.release(head, frames);
             }
             slab?
         } else {
@@ -238,6 +255,7 @@ impl<M: LinearMemory> Heap<M> {
     #[inline(never)]
     fn destroy(&mut self, slab: SlabPtr) {
         let (head, frames) = (slab.head(), slab.frames());
+        self.last_freed.ptr = 0;
         self.runs.map.set_slab(head, frames, None);
         // Before the descriptor becomes another's.
         compiler_fence(Ordering::SeqCst);
@@ -247,7 +265,7 @@ impl<M: LinearMemory> Heap<M> {
             let bytes = u64::from(frames) << FRAME_SHIFT;
             fill(&self.runs.memory, head << FRAME_SHIFT, bytes);
         }
-        self.runs.release(head, frames, false);
+        self.runs.release(head, frames);
     }
 
     #[inline(never)]

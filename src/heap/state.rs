@@ -20,6 +20,17 @@ pub(super) const ZEROES: bool = cfg!(feature = "zero-on-free");
 /// Classes, that of the descriptors included.
 pub(super) const PLACES: usize = DESCRIPTORS as usize + 1;
 
+/// The slot that was freed last, by its pointer. `ptr` is 0 if there is none.
+///
+/// A block that is allocated again and again is at the same place each time. Then no load of `free` waits for the pointer that
+/// `alloc` has just made.
+#[derive(Clone, Copy)]
+pub(super) struct LastFreed {
+    pub(super) ptr: u32,
+    pub(super) slot: u32,
+    pub(super) slab: SlabPtr,
+}
+
 /// A heap in a linear memory.
 ///
 /// Invariants, beside those of its runs and slabs:
@@ -28,9 +39,11 @@ pub(super) const PLACES: usize = DESCRIPTORS as usize + 1;
 ///   slabs if it has free slots and others, in that of vacant ones if it has only free ones, and in no place if it is full.
 /// - **C3**: the live slots of slabs of descriptors are the descriptors of the guest's slabs.
 /// - **C4**: no call is in the midst of a change. If one is, at the beginning of another, it was stopped there.
+/// - **C5**: `last_freed` is a slot of a slab, by its pointer, unless its pointer is 0.
 pub(crate) struct Heap<M> {
     /// The slab from which each class allocates, or [`SlabPtr::EMPTY`].
     pub(super) current: [SlabPtr; PLACES],
+    pub(super) last_freed: LastFreed,
     /// Whether a call is in the midst of a [`change`](Self::change).
     pub(super) is_changing: bool,
     pub(super) partial: [Option<SlabPtr>; PLACES],
@@ -55,6 +68,11 @@ impl<M> Heap<M> {
     pub(crate) const fn new(memory: M, max_pages: u32) -> Self {
         Self {
             current: [SlabPtr::EMPTY; PLACES],
+            last_freed: LastFreed {
+                ptr: 0,
+                slot: 0,
+                slab: SlabPtr::EMPTY,
+            },
             is_changing: false,
             partial: [None; PLACES],
             vacant: [None; PLACES],

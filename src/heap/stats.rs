@@ -99,8 +99,11 @@ impl<M: LinearMemory> Heap<M> {
                 live_bytes: 0,
             }),
         };
+        // Free runs that are neighbours are one: the next search joins them.
+        let mut free = 0;
         for (head, kind, frames) in self.tiles() {
             let bytes = u64::from(frames) * u64::from(FRAME);
+            free = if kind == Kind::Free { free + bytes } else { 0 };
             let slab = match kind {
                 Kind::Internal => self.runs.map.entry(head).any_slab(),
                 _ => None,
@@ -109,7 +112,7 @@ impl<M: LinearMemory> Heap<M> {
             match kind {
                 Kind::Free => {
                     stats.free_bytes += bytes;
-                    stats.longest_free = stats.longest_free.max(bytes);
+                    stats.longest_free = stats.longest_free.max(free);
                 }
                 Kind::Live => {
                     stats.live_blocks += 1;

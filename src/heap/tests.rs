@@ -171,3 +171,28 @@ fn a_block_is_freed_at_an_alignment_that_it_has() {
     assert_eq!(heap.free_aligned(ptr, 100, align), Ok(()));
     assert_eq!(heap.live().count(), 0);
 }
+
+#[test]
+fn the_slot_that_was_freed_last_is_forgotten_with_its_slab() {
+    let mut heap = heap();
+    let ptr = alloc(&mut heap, LEN);
+    heap.free(ptr, LEN).expect("it is live");
+    assert_eq!(heap.heap.last_freed.ptr, ptr);
+    assert_eq!(
+        heap.free(ptr, LEN),
+        Err(Error::DoubleFree { ptr, len: LEN })
+    );
+    assert!(
+        heap.heap
+            .change(crate::heap::state::Heap::reclaim)
+            .is_some()
+    );
+    assert_eq!(heap.heap.last_freed.ptr, 0);
+    heap.check_invariants();
+    // Its frames are had by others, in which the old pointer is to the beginning of no block.
+    let long = alloc(&mut heap, 9000);
+    assert_eq!(long / FRAME, ptr / FRAME);
+    assert!(heap.free(ptr, LEN).is_err());
+    assert!(heap.free(0, LEN).is_err());
+    free(&mut heap, long, 9000);
+}

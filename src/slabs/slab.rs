@@ -46,7 +46,7 @@ const FRESH: Cell = -1;
 const FREED: Cell = -2;
 
 /// The longest length that [`SlabPtr::len`] can be compared with. [`FRESH`] and [`FREED`], extended to 32 bits, are more.
-pub(crate) const MAX_LEN: u32 = i32::MAX as u32;
+const MAX_LEN: u32 = i32::MAX as u32;
 
 /// The `watch` of a slab for which no `free` is special: a bit that no slot has.
 const NEVER: u64 = 1 << MAX_SLOTS;
@@ -171,6 +171,12 @@ impl SlabPtr {
     pub(crate) fn len(self, slot: u32) -> i32 {
         // SAFETY: S1: it is a cell, and `describe` has written all of them.
         i32::from(unsafe { self.cell(slot).read() })
+    }
+
+    /// Whether this slot is live, with this length.
+    #[inline(always)]
+    pub(crate) fn holds(self, slot: u32, len: u32) -> bool {
+        self.len(slot) as u32 == len && len <= MAX_LEN
     }
 
     #[inline(always)]

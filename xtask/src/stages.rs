@@ -358,7 +358,7 @@ fn lock(work: &mut Work) -> Result<()> {
 /// error (ferrilab/bitvec issue 193), as in the checker, which all tests call. By the newer ones it is none.
 fn miri(work: &mut Work) -> Result<()> {
     let tests = ["+nightly", "miri", "test", "--lib"];
-    let files = ["address_space", "global_controller"];
+    let files = ["address_space", "controller", "global_controller"];
     let mut cargo = step::cargo(&tests);
     cargo.env("MIRIFLAGS", "-Zmiri-tree-borrows");
     work.run(cargo.args(files.iter().flat_map(|file| ["--test", file])))

@@ -55,10 +55,10 @@ fn runs() -> (Heap, Heads) {
         [LIVE, 2, 1, 1, 1, 4, 1, 4, 1].map(|frames| take(&mut runs, frames));
     runs.map.entry_mut(live).tag = Tag::new(Kind::Live, LIVE);
     runs.map.entry_mut(live).set_len(LIVE * FRAME - SLACK);
-    runs.release(free, 2, false);
-    runs.release(short, 1, false);
-    runs.release(twin, 4, false);
-    runs.release(other, 4, false);
+    runs.release(free, 2);
+    runs.release(short, 1);
+    runs.release(twin, 4);
+    runs.release(other, 4);
     // A page of another party's, and one more behind it.
     runs.memory.grow(1);
     assert!(grow(&mut runs, FRAMES_PER_PAGE));
@@ -120,6 +120,15 @@ fn what_is_out_of_order_is_found() {
         }),
         ("R2: a free run has no tail", |runs, heads| {
             runs.map.entry_mut(heads.free + 1).tag = Tag::new(Kind::FreeTail, 1);
+        }),
+        ("R2: the parked run is not free", |runs, heads| {
+            (runs.parked, runs.parked_frames) = (heads.live, LIVE);
+        }),
+        ("R2: the parked run is not free", |runs, heads| {
+            (runs.parked, runs.parked_frames) = (heads.free, 1);
+        }),
+        ("R2: the parked run is no run", |runs, heads| {
+            (runs.parked, runs.parked_frames) = (heads.live + 1, 1);
         }),
         ("R3: a list holds a run of another kind", |runs, heads| {
             runs.map.entry_mut(heads.short).tag = Tag::new(Kind::Internal, 1);
@@ -242,7 +251,7 @@ fn holes(lengths: &[u32]) -> (Heap, Vec<Frame>) {
         take(&mut runs, end);
     }
     for (&head, &frames) in heads.iter().zip(lengths) {
-        runs.release(head, frames, false);
+        runs.release(head, frames);
     }
     (runs, heads)
 }
@@ -277,7 +286,7 @@ fn a_hole_of_the_right_length_and_place_is_found_at_every_alignment() {
         }
         while take_at(&mut runs, 1, 1, LOOK).is_some() {}
         for &head in &heads {
-            runs.release(head, 4, false);
+            runs.release(head, 4);
             assert_eq!(take_at(&mut runs, 4, align, LOOK), Some(head));
             assert_eq!(runs.check(), Ok(()));
         }
@@ -399,4 +408,40 @@ fn a_plan_takes_no_hole() {
     assert!(runs.plan(true, false).is_some());
     assert!(runs.map.tag(heads[0]).is(Kind::Free));
     assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn a_run_that_is_parked_is_had_again_by_who_wants_as_much_and_joined_for_all_others() {
+    let (mut runs, heads) = runs();
+    let end = runs.end;
+    runs.park(heads.live, LIVE);
+    assert_eq!(runs.check(), Ok(()));
+    assert_eq!(runs.take_parked(LIVE - 1, 1), None);
+    assert_eq!(runs.take_parked(LIVE, 64), None);
+    assert_eq!(runs.take_parked(LIVE, 1).map(Head::get), Some(heads.live));
+    assert_eq!(runs.take_parked(LIVE, 1), None);
+    runs.set_internal(heads.live, LIVE);
+    assert_eq!(runs.check(), Ok(()));
+
+    // Joined with what is free behind it.
+    runs.park(heads.live, LIVE);
+    assert_eq!(take(&mut runs, LIVE + 2), heads.live);
+    assert_eq!(runs.end, end);
+    assert_eq!(runs.check(), Ok(()));
+    runs.park(heads.live, LIVE + 2);
+    runs.release(heads.live + LIVE + 2, 1);
+    assert_eq!(runs.frames_at(heads.live), LIVE + 4);
+    assert_eq!(runs.check(), Ok(()));
+}
+
+#[test]
+fn a_run_grows_into_what_is_parked_behind_it() {
+    let (mut runs, _) = runs();
+    let [first, second, third] = [6, 5, 6].map(|frames| take(&mut runs, frames));
+    runs.park(second, 5);
+    assert!(runs.resize(first, 6, 8));
+    runs.set_internal(first, 8);
+    assert_eq!(runs.check(), Ok(()));
+    assert_eq!(runs.frames_at(first + 8), 3);
+    assert_eq!(first + 11, third);
 }

@@ -96,6 +96,15 @@ fn what_is_out_of_order_is_found() {
             let full = fixture.full;
             fixture.heap.runs.map.set_slab(head, frames, Some(full));
         }),
+        ("C5: the slot that was freed last is none", |fixture| {
+            fixture.heap.last_freed.ptr += 1;
+        }),
+        ("C5: the slot that was freed last is none", |fixture| {
+            fixture.heap.last_freed.slab = fixture.full;
+        }),
+        ("C5: the slot that was freed last is none", |fixture| {
+            fixture.heap.last_freed.slot = fixture.vacant.slots();
+        }),
         ("C3: a descriptor is lost", |fixture| {
             let descriptors = fixture.heap.current[DESCRIPTORS as usize];
             descriptors.pop(DESCRIPTOR).expect("there is room");
