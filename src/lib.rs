@@ -1,10 +1,10 @@
-//! A memory allocator for WebAssembly guests: quick on the hot path, and careful with whatever it is given
-//! back.
+//! A memory allocator for WebAssembly guests that checks every free, and is faster than those that do not.
 //!
-//! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not
-//! control, which calls `alloc` and `free` with any numbers it likes. pageslab answers every such call in
-//! constant time (but for growing memory, giving vacant slabs back, and the last search before memory is exhausted) and checks every `free` exactly: a wrong length, a pointer into the middle of a block, a
-//! second free or a pointer out of nowhere is an [`Error`], and changes nothing.
+//! A guest in linear memory (a plugin, a database function, an edge handler) serves a host that it does not control, which calls
+//! `alloc` and `free` with any numbers. Each `free` is checked exactly: a wrong length, a pointer into the middle of a block, a
+//! second free, or a pointer out of nowhere is an [`Error`], and changes nothing.
+//!
+//! [`guide::guest`], [`guide::host`] and [`guide::c`] say how to use it.
 //!
 //! # Use
 //!
@@ -110,6 +110,12 @@ compile_error!(
 compile_error!(
     "pageslab has no lock, though the target feature `atomics` is on: set it in RUSTFLAGS or in `build.rustflags`, not in a profile"
 );
+
+pub mod guide;
+
+#[cfg(all(doctest, feature = "alloc", target_pointer_width = "64"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod bits;
 mod checked;

@@ -200,6 +200,14 @@ pub const STAGES: &[Stage] = &[
         ..STAGE
     },
     Stage {
+        name: "package",
+        about: "what would be published, and that it builds",
+        is_repeated: false,
+        usual_time: 20,
+        work: package,
+        ..STAGE
+    },
+    Stage {
         name: "tools",
         about: "the tests of the lab, of the tools, and of this one",
         usual_time: 21,
@@ -483,6 +491,15 @@ fn docs(work: &mut Work) -> Result<()> {
         work.run(cargo.args(arguments))?;
     }
     Ok(())
+}
+
+fn package(work: &mut Work) -> Result<()> {
+    // The command takes Wasmtime's time to build, and its own stage has built it.
+    let built = ["--package", "pageslab", "--package", "pageslab-snapshot"];
+    let mut cargo = step::cargo(&["publish", "--dry-run", "--allow-dirty"]);
+    work.run(cargo.args(built))?;
+    let mut cargo = step::cargo(&["package", "--no-verify", "--allow-dirty"]);
+    work.run(cargo.args(built).args(["--package", "pageslab-cli"]))
 }
 
 fn tools(work: &mut Work) -> Result<()> {
