@@ -12,7 +12,9 @@ mod latency;
 mod metadata;
 mod modules;
 mod native;
+mod node;
 mod plan;
+mod process;
 mod progress;
 mod quantile;
 mod report;
@@ -27,9 +29,11 @@ mod wasm;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use guest::Guest;
+use modules::Built;
+use node::Node;
 use plan::{PROGRAM_SIZES, Plan};
 use progress::stage;
-use results::{DLMALLOC, Platform, Results};
+use results::{DLMALLOC, Platform, Results, UNDER_NODE, UNDER_WASMTIME};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -146,7 +150,10 @@ struct Show {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Where {
+    /// Under wasmtime
     Wasm,
+    /// The same modules under Node, in a quick run, too
+    Node,
     Native,
 }
 
@@ -238,13 +245,30 @@ impl Measure {
         };
         let mut missing = BTreeMap::new();
         let mut platforms = Vec::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut versions = metadata::versions(&root);
+        let is_wanted = |place| self.only.is_none_or(|only| only == place);
         if self.only != Some(Where::Native) {
-            platforms.push(self.under_wasmtime(&plan, &mut missing)?);
+            let built = self.modules(&plan, &mut missing)?;
+            if is_wanted(Where::Wasm) {
+                platforms.push(self.under_wasmtime(&plan, &built, &mut missing)?);
+            }
+            if is_wanted(Where::Node) && (self.full || self.only.is_some()) {
+                match under_node(&plan, &built) {
+                    Ok((platform, node)) => {
+                        platforms.push(platform);
+                        versions
+                            .extend(node.versions.map(|(name, version)| (name.into(), version)));
+                    }
+                    Err(error) => {
+                        missing.insert(UNDER_NODE.into(), format!("{error:#}"));
+                    }
+                }
+            }
         }
-        if self.only != Some(Where::Wasm) {
+        if is_wanted(Where::Native) {
             platforms.push(self.natively(&plan, &mut missing)?);
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let arguments = std::env::args().skip(1);
         let command: Vec<String> = std::iter::once("lab".into()).chain(arguments).collect();
         Ok(Results {
@@ -253,7 +277,7 @@ impl Measure {
             command: self.called_as.clone().unwrap_or(command.join(" ")),
             rounds: plan::ROUNDS,
             quick: !self.full && self.filter.is_empty() && self.allocators.is_empty(),
-            versions: metadata::versions(&root),
+            versions,
             missing,
             platforms,
         })
@@ -278,11 +302,8 @@ impl Measure {
         !self.allocators.is_empty() || plan.soaks().contains(&name)
     }
 
-    fn under_wasmtime(
-        &self,
-        plan: &Plan,
-        missing: &mut BTreeMap<String, String>,
-    ) -> Result<Platform> {
+    /// The modules that wasmtime runs, and Node.
+    fn modules(&self, plan: &Plan, missing: &mut BTreeMap<String, String>) -> Result<Vec<Built>> {
         let mut names = self.names(&WASM);
         names.extend(self.names(&MODES));
         let (built, failed) = stage("building the guests for wasm32-wasip1", || {
@@ -290,30 +311,30 @@ impl Measure {
         })?;
         let failed = failed.into_iter();
         missing.extend(failed.map(|(peer, reason)| (format!("{peer} on wasm32"), reason)));
-        let files: Vec<(&str, &Path)> = built
-            .iter()
-            .map(|built| (built.name.as_str(), built.synthetic.as_path()))
-            .collect();
-        let with_programs: Vec<(&str, &Path)> = built
-            .iter()
-            .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
-            .collect();
+        Ok(built)
+    }
+
+    fn under_wasmtime(
+        &self,
+        plan: &Plan,
+        built: &[Built],
+        missing: &mut BTreeMap<String, String>,
+    ) -> Result<Platform> {
+        let files = synthetic(built);
+        let with_programs = with_programs(built);
         let mut workloads = stage("time under wasmtime", || wasm::workloads(plan, &files));
         if plan.wants_programs() {
             let programs = || wasm::programs(plan, &with_programs);
             workloads.extend(stage("time of whole programs under wasmtime", programs)?);
         }
-        let (modes, allocators) = built
-            .iter()
-            .map(|built| built.name.clone())
-            .partition(|name| MODES.contains(&name.as_str()));
+        let (modes, allocators) = modes_and_allocators(built);
         // All that is not a workload or a size compares peers.
         let mut files = files;
         files.retain(|(name, _)| !MODES.contains(name));
         let mut platform = Platform {
             modes,
             workloads,
-            ..Platform::new("wasm32-wasip1 under wasmtime", allocators)
+            ..Platform::new(UNDER_WASMTIME, allocators)
         };
         if ["growth", "latency", "soak"]
             .iter()
@@ -337,6 +358,7 @@ impl Measure {
             platform.densities = stage("density", || density::measure(plan, &files));
         }
         if plan.wants_part("sizes") {
+            let names: Vec<&str> = [self.names(&WASM), self.names(&MODES)].concat();
             match stage("module sizes", || sizes::smallest(&names)) {
                 Ok(sizes) => platform.sizes = sizes,
                 Err(error) => {
@@ -375,4 +397,44 @@ impl Measure {
             ..Platform::new("native", allocators)
         })
     }
+}
+
+type Modules<'a> = Vec<(&'a str, &'a Path)>;
+
+fn synthetic(built: &[Built]) -> Modules<'_> {
+    let modules = built.iter();
+    modules
+        .map(|built| (built.name.as_str(), built.synthetic.as_path()))
+        .collect()
+}
+
+fn with_programs(built: &[Built]) -> Modules<'_> {
+    let modules = built.iter();
+    modules
+        .filter_map(|built| Some((built.name.as_str(), built.programs.as_deref()?)))
+        .collect()
+}
+
+fn modes_and_allocators(built: &[Built]) -> (Vec<String>, Vec<String>) {
+    let names = built.iter().map(|built| built.name.clone());
+    names.partition(|name| MODES.contains(&name.as_str()))
+}
+
+/// The same modules and workloads, and Node itself.
+fn under_node(plan: &Plan, built: &[Built]) -> Result<(Platform, Node)> {
+    let node = Node::find()?;
+    let files = synthetic(built);
+    let mut workloads = stage("time under Node", || node.workloads(plan, &files))?;
+    if plan.wants_programs() {
+        let files = with_programs(built);
+        let programs = || node.programs(plan, &files);
+        workloads.extend(stage("time of whole programs under Node", programs));
+    }
+    let (modes, allocators) = modes_and_allocators(built);
+    let platform = Platform {
+        modes,
+        workloads,
+        ..Platform::new(UNDER_NODE, allocators)
+    };
+    Ok((platform, node))
 }

@@ -13,6 +13,10 @@ pub const LIMIT: &str = "limit";
 /// The subject.
 pub const PAGESLAB: &str = "pageslab";
 
+/// The platforms with wasm.
+pub const UNDER_WASMTIME: &str = "wasm32-wasip1 under wasmtime";
+pub const UNDER_NODE: &str = "wasm32-wasip1 under Node";
+
 /// One run of the lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
@@ -52,7 +56,7 @@ impl Results {
 /// What was measured on one platform. What does not apply there is empty.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Platform {
-    /// "wasm32-wasip1 under wasmtime", or "native".
+    /// [`UNDER_WASMTIME`], [`UNDER_NODE`], or "native".
     pub name: String,
     /// In the order in which they are shown: pageslab, the peers that matter first, limit.
     pub allocators: Vec<String>,

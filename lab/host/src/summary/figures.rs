@@ -4,7 +4,7 @@
 //! Whole programs are apart from the other workloads everywhere: most of their time is not the allocator's, so no mean
 //! mixes the two.
 
-use crate::results::{Cell, DLMALLOC, Platform, Results, Workload};
+use crate::results::{Cell, DLMALLOC, Platform, Results, UNDER_WASMTIME, Workload};
 
 /// The group of whole programs.
 pub const PROGRAM: &str = "program";
@@ -180,9 +180,11 @@ pub fn is_wasm(platform: &Platform) -> bool {
     platform.name.starts_with("wasm")
 }
 
+/// Wasm where all of it is measured.
 #[must_use]
 pub fn wasm(results: &Results) -> Option<&Platform> {
-    results.platforms.iter().find(|platform| is_wasm(platform))
+    let mut platforms = results.platforms.iter();
+    platforms.find(|platform| platform.name == UNDER_WASMTIME)
 }
 
 #[must_use]
@@ -251,6 +253,14 @@ mod tests {
             calls(wasm).len() + programs(wasm).len(),
             wasm.workloads.len()
         );
+    }
+
+    #[test]
+    fn what_is_said_of_wasm_is_of_wasmtime() {
+        let mut results = fixture::results();
+        results.platforms.reverse();
+        assert!(is_wasm(&results.platforms[0]));
+        assert_eq!(wasm(&results).unwrap().name, UNDER_WASMTIME);
     }
 
     #[test]

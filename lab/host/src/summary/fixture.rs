@@ -1,8 +1,8 @@
-//! Made-up results for tests: two platforms, a peer that fails, one that is missing, names that need escaping.
+//! Made-up results for tests: three platforms, a peer that fails, one that is missing, names that need escaping.
 
 use crate::results::{
     Cell, Density, DensityFigures, Growth, GrowthFigures, Latency, Module, Percentiles, Platform,
-    Results, Size, Soak, SoakFigures, Workload,
+    Results, Size, Soak, SoakFigures, UNDER_NODE, UNDER_WASMTIME, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -257,8 +257,9 @@ pub fn results() -> Results {
         ]),
         missing: pairs(&[(MISSING, "no C compiler for wasm32-wasip1 <clang>")]),
         platforms: vec![
-            platform("wasm32-wasip1 under wasmtime", &WASM, true),
+            platform(UNDER_WASMTIME, &WASM, true),
             platform("native", &NATIVE, false),
+            platform(UNDER_NODE, &WASM, false),
         ],
     }
 }

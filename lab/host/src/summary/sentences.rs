@@ -20,6 +20,7 @@ pub fn sentences(results: &Results) -> [String; 3] {
 fn place(platform: &Platform) -> &str {
     match platform.name.split_once(" under ") {
         Some((_, "wasmtime")) => "under wasmtime",
+        Some((_, "Node")) => "under Node",
         _ if platform.name == "native" => "natively",
         _ => &platform.name,
     }
