@@ -15,7 +15,13 @@ extern crate std;
     all(target_arch = "wasm32", feature = "jemalloc"),
     all(
         not(target_arch = "wasm32"),
-        any(feature = "rlsf-small", feature = "lol-alloc")
+        any(
+            feature = "rlsf-small",
+            feature = "lol-alloc",
+            feature = "picoalloc",
+            feature = "rusty-alloc",
+            feature = "talc-arena"
+        )
     )
 ))]
 compile_error!("this allocator is not for this target, whose own it would leave in its place");
@@ -29,6 +35,11 @@ mod limit;
 mod memory;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+#[cfg(all(
+    target_arch = "wasm32",
+    any(feature = "picoalloc", feature = "talc-arena")
+))]
+mod space;
 
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -78,6 +89,12 @@ allocators! {
     "talc", TALC: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
     "rlsf", RLSF: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
     "rlsf-small", RLSF_SMALL: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+    "rusty-alloc", RUSTY_ALLOC: rusty_alloc_api::RustyAlloc = rusty_alloc_api::RustyAlloc;
+    "talc-arena", TALC_ARENA: talc::wasm::WasmArenaTalc =
+        // SAFETY: nothing else uses the arena.
+        unsafe { talc::wasm::new_wasm_arena_allocator(&raw mut space::ARENA) };
+    "picoalloc", PICOALLOC: picoalloc::Mutex<picoalloc::Allocator<space::Space>> =
+        picoalloc::Mutex::new(picoalloc::Allocator::new(space::Space::new()));
     // What its documentation gives for programs of one thread
     "lol-alloc", LOL_ALLOC: lol_alloc::AssumeSingleThreaded<lol_alloc::FreeListAllocator> =
         // SAFETY: the lab's guests have one thread.

@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// In the order in which they are shown: what matters most to a user first, since a terminal has no room for all.
-const WASM: [&str; 10] = [
+const WASM: [&str; 14] = [
     "pageslab",
     "dlmalloc",
     "talc",
@@ -49,8 +49,14 @@ const WASM: [&str; 10] = [
     "mimalloc-v2",
     "lol-alloc",
     "rlsf-small",
+    "rusty-alloc",
+    "picoalloc",
+    "talc-small",
+    ARENA,
     "limit",
 ];
+/// That of them which has a fixed arena, with which the module starts. What depends on how memory grows is not for it.
+pub const ARENA: &str = "talc-arena";
 /// pageslab's modes: its cargo features that make a difference to each call. No peers, and measured on wasm only.
 const MODES: [&str; 3] = [
     "pageslab-inline",
@@ -73,8 +79,18 @@ const NATIVE: [&str; 9] = [
 const PAGESLAB_C: &str = "pageslab-c";
 
 /// Those that a quick run leaves out, unless they are asked for by name: the modes are of no use without the whole programs,
-/// and jemalloc takes minutes to build.
-const FULL_ONLY: [&str; 5] = [MODES[0], MODES[1], MODES[2], PAGESLAB_C, "jemalloc"];
+/// jemalloc takes minutes to build, and few people choose the others.
+const FULL_ONLY: [&str; 9] = [
+    MODES[0],
+    MODES[1],
+    MODES[2],
+    PAGESLAB_C,
+    "jemalloc",
+    "rusty-alloc",
+    "picoalloc",
+    "talc-small",
+    ARENA,
+];
 
 #[derive(Parser)]
 #[command(
@@ -105,15 +121,15 @@ enum Command {
 
 #[derive(Args)]
 struct Measure {
-    /// The whole programs, pageslab's modes, growth, latencies, a long soak and jemalloc as well: most of an hour
+    /// The whole programs, Node, pageslab's modes, growth, latencies, a long soak and all peers as well: most of an hour
     #[arg(long)]
     full: bool,
     /// Measure only what has this in its name: workloads are group/case, the other parts are growth, latency, soak,
     /// density, sizes and sizes of programs. What is named so is measured in a quick run, too
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
-    /// Measure only these, separated by commas, and dlmalloc, to which all are compared. In a quick run pageslab's modes and
-    /// jemalloc are measured only if they are among them
+    /// Measure only these, separated by commas, and dlmalloc, to which all are compared. In a quick run pageslab's modes,
+    /// jemalloc and what few people choose are measured only if they are among them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     allocators: Vec<String>,
     /// Measure only there
@@ -328,9 +344,9 @@ impl Measure {
             workloads.extend(stage("time of whole programs under wasmtime", programs)?);
         }
         let (modes, allocators) = modes_and_allocators(built);
-        // All that is not a workload or a size compares peers.
+        // All that is not a workload or a size compares peers, and most of it how they grow.
         let mut files = files;
-        files.retain(|(name, _)| !MODES.contains(name));
+        files.retain(|(name, _)| !MODES.contains(name) && *name != ARENA);
         let mut platform = Platform {
             modes,
             workloads,

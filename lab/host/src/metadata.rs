@@ -6,13 +6,16 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The packages whose versions matter, as `Cargo.lock` names them.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 13] = [
     "wasmtime",
     "pageslab",
     "dlmalloc",
     "talc",
     "rlsf",
     "lol_alloc",
+    "rusty_alloc",
+    "rusty_alloc-api",
+    "picoalloc",
     "mimalloc",
     "libmimalloc-sys",
     "tikv-jemallocator",

@@ -38,8 +38,8 @@ pub struct Plan {
 
 /// What only a full run has, as a quick one says it.
 pub const LEFT_OUT: &str = "the whole programs, the sizes of programs, calls with up to ten million live blocks and their \
-                            latencies, a thousand instances, the long soak, pageslab's modes and jemalloc, which `cargo \
-                            xtask bench --full` has, and Node, which `--only node` has, too";
+                            latencies, a thousand instances, the long soak, pageslab's modes, jemalloc and \
+                            what few people choose, which `cargo xtask bench --full` has, and Node, which `--only node` has, too";
 
 /// The parts that a quick run leaves out, unless they are asked for by name.
 const FULL_ONLY: [&str; 3] = ["growth", "latency", PROGRAM_SIZES];

@@ -14,11 +14,12 @@ const WORDS: [(Module, &str); 2] = [(Module::Words, "lab"), (Module::SmallWords,
 /// What no feature chooses: std's default allocator.
 const DEFAULT: &str = "wasi-libc";
 
-/// The size of each allocator's smallest module. Those in C need wasi-libc, which is not in such a module, and have none.
+/// The size of each allocator's smallest module. Those in C need wasi-libc, and rusty_alloc needs
+/// std, neither of which is in such a module: they have none.
 /// An error if nothing can be measured, for want of `wasm-opt`.
 pub fn smallest(names: &[&str]) -> Result<Vec<Size>> {
     let wasm_opt = wasm_opt()?;
-    let names = names.iter().filter(|name| !in_c(name));
+    let names = names.iter().filter(|name| !needs_more(name));
     let sizes = names.map(|&name| {
         let build = || {
             let features = features_of(name, false);
@@ -69,6 +70,7 @@ fn sized(allocator: &str, module: Module, default: u64, bytes: Result<u64>) -> S
     }
 }
 
-fn in_c(name: &str) -> bool {
-    name.starts_with("mimalloc") || name == DEFAULT
+/// Whether it needs a C library, or std.
+fn needs_more(name: &str) -> bool {
+    name.starts_with("mimalloc") || [DEFAULT, "rusty-alloc"].contains(&name)
 }

@@ -1,5 +1,6 @@
 //! The workloads under wasmtime: time, executed instructions and linear memory of each in each allocator.
 
+use crate::ARENA;
 use crate::guest::{Guest, Loaded};
 use crate::plan::{Plan, ROUNDS, reason};
 use crate::progress::step;
@@ -114,12 +115,13 @@ fn cells(modules: &[Module], load: impl Fn(&Guest) -> Result<Loaded>) -> BTreeMa
     let times = interleave(subjects, ROUNDS);
     let mut cells = BTreeMap::new();
     for ((module, count), time) in modules.iter().zip(counts).zip(times) {
+        let grows = module.allocator != ARENA;
         let cell = match time {
             Ok(time) => Cell::Measured {
                 nanoseconds: time.nanoseconds,
                 quartiles: time.quartiles,
                 instructions: count.as_ref().map(|count| count.instructions),
-                pages: count.as_ref().map(|count| count.pages),
+                pages: count.as_ref().map(|count| count.pages).filter(|_| grows),
             },
             Err(error) => Cell::Failed(reason(&error)),
         };

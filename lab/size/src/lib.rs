@@ -63,7 +63,9 @@ pub unsafe extern "C" fn realloc(ptr: *mut u8, old_size: usize, new_size: usize)
     feature = "talc",
     feature = "rlsf",
     feature = "rlsf-small",
-    feature = "lol-alloc"
+    feature = "lol-alloc",
+    feature = "picoalloc",
+    feature = "talc-arena"
 )))]
 mod empty {
     //! The allocator that refuses everything.

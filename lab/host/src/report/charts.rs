@@ -4,7 +4,8 @@ use super::bars::{Bar, Bars, Category};
 use super::course::Course;
 use super::curves::Curves;
 use super::palette::Palette;
-use crate::results::{Cell, DLMALLOC, GrowthFigures, LIMIT, Module, Platform, Workload};
+use crate::results::{Cell, DLMALLOC, GrowthFigures, Module, Platform, Workload};
+use crate::summary::compact::CHOICE;
 use crate::summary::figures::{self, Quantity, describe, mean, ratio};
 use crate::summary::tables::cells::{FAILED, Outcome, ratio_text, thousands};
 use crate::summary::tables::{DENSITIES, PERCENTILES, Percentile, dense, size};
@@ -99,11 +100,11 @@ pub fn sections(platform: &Platform, palette: &Palette) -> Result<Vec<Section>> 
     Ok(sections)
 }
 
-/// The few bars that say most, for a README: of what one can use.
+/// The few bars that say most, for a README: of what people choose between.
 #[must_use]
 pub fn overview(platform: &Platform) -> Bars {
     let mut allocators = platform.allocators.clone();
-    allocators.retain(|name| name != LIMIT);
+    allocators.retain(|name| CHOICE.contains(&name.as_str()));
     let mean = |label: &str, workloads: Vec<&Workload>, quantity| {
         mean_category(&allocators, label, &workloads, quantity)
     };

@@ -38,8 +38,8 @@ const SUBJECT: Shade = shade(0xE8500A, 0xFF8040);
 const YARDSTICK: Shade = shade(0x8C8C8C, 0x8E959D);
 
 /// Paul Tol's muted scheme, which colour-blind people can tell apart, with neighbours of unlike lightness first, and
-/// three more. In the dark, what is too dark is lighter.
-const PEERS: [Shade; 12] = [
+/// seven more. In the dark, what is too dark is lighter.
+const PEERS: [Shade; 16] = [
     shade(0x332288, 0x8C84F0),
     shade(0x44AA99, 0x4DBBA9),
     shade(0xDDCC77, 0xE3D483),
@@ -52,6 +52,10 @@ const PEERS: [Shade; 12] = [
     shade(0x4477AA, 0x6A9BCC),
     shade(0xBBA58F, 0xC9B5A1),
     shade(0x5B5B3A, 0x87875C),
+    shade(0x66CCB0, 0x7ADBC1),
+    shade(0x7A4B2A, 0xB07B55),
+    shade(0xB8A0D8, 0xC9B6E4),
+    shade(0x2F6E8E, 0x5C9CBD),
 ];
 
 /// Which allocator has which colour.

@@ -9,7 +9,7 @@ use super::tables::cells::{
     worst_cells,
 };
 use super::tables::{ABOUT_ADDED, dense, size};
-use crate::results::{DLMALLOC, LIMIT, Module, Platform, Workload};
+use crate::results::{DLMALLOC, LIMIT, Module, PAGESLAB, Platform, Workload};
 
 #[must_use]
 pub fn table(platform: &Platform) -> Table {
@@ -52,6 +52,27 @@ pub fn whole(platform: &Platform) -> Table {
         table.remark(&format!("{LIMIT}: {ABOUT_LIMIT}"));
     }
     table
+}
+
+/// Those that people choose between, which are all that a README has room for: the last two are what the C library has.
+pub const CHOICE: [&str; 7] = [
+    PAGESLAB,
+    DLMALLOC,
+    "talc",
+    "rlsf",
+    "mimalloc-v3",
+    "wasi-libc",
+    "glibc",
+];
+
+/// The same of those only.
+#[must_use]
+pub fn choice(platform: &Platform) -> Table {
+    let mut platform = platform.clone();
+    platform
+        .allocators
+        .retain(|name| CHOICE.contains(&name.as_str()));
+    table(&platform)
 }
 
 const ABOUT_LIMIT: &str = "no allocator to use, but a free list that checks nothing and gives nothing back, for what is \
@@ -167,6 +188,17 @@ mod tests {
                     .iter()
                     .all(|row| row.cells.len() == table.header.len())
             );
+        }
+    }
+
+    #[test]
+    fn a_readme_has_those_that_people_choose_between() {
+        for platform in &fixture::results().platforms {
+            let header = choice(platform).header;
+            let others = &header[1..];
+            assert!(others.iter().all(|name| CHOICE.contains(&name.as_str())));
+            assert_eq!(others[0], PAGESLAB);
+            assert!(platform.allocators.len() > others.len() && others.len() >= 4);
         }
     }
 

@@ -198,7 +198,7 @@ pub fn native(results: &Results) -> Option<&Platform> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::PAGESLAB;
+    use crate::results::{PAGESLAB, UNDER_NODE};
     use crate::summary::fixture;
 
     fn close(value: f64, expected: f64) {
@@ -258,7 +258,9 @@ mod tests {
     #[test]
     fn what_is_said_of_wasm_is_of_wasmtime() {
         let mut results = fixture::results();
-        results.platforms.reverse();
+        let mut node = results.platforms[0].clone();
+        node.name = UNDER_NODE.into();
+        results.platforms.insert(0, node);
         assert!(is_wasm(&results.platforms[0]));
         assert_eq!(wasm(&results).unwrap().name, UNDER_WASMTIME);
     }

@@ -1,8 +1,8 @@
-//! Made-up results for tests: three platforms, a peer that fails, one that is missing, names that need escaping.
+//! Made-up results for tests: two platforms, a peer that fails, one that is missing, names that need escaping.
 
 use crate::results::{
     Cell, Density, DensityFigures, Growth, GrowthFigures, Latency, Module, Percentiles, Platform,
-    Results, Size, Soak, SoakFigures, UNDER_NODE, UNDER_WASMTIME, Workload,
+    Results, Size, Soak, SoakFigures, UNDER_WASMTIME, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -259,7 +259,6 @@ pub fn results() -> Results {
         platforms: vec![
             platform(UNDER_WASMTIME, &WASM, true),
             platform("native", &NATIVE, false),
-            platform(UNDER_NODE, &WASM, false),
         ],
     }
 }
