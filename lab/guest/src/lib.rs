@@ -3,6 +3,7 @@
 //! Inputs and tables lie in pages that the host has added to the memory, so that the allocator's own pages hold
 //! only what the workload asked for. The host interleaves the allocators, one instance of this module each.
 
+use core::alloc::{GlobalAlloc, Layout};
 use lab_allocators::Global;
 use lab_workloads::soak::Soak;
 use lab_workloads::steps::{self, Packed, Place};
@@ -132,6 +133,26 @@ pub unsafe extern "C" fn soak(at: *mut Soak, table: *mut Place, slots: u32, coun
     let (soak, table) = unsafe { (&mut *at, slice(table, slots)) };
     soak.run(&Global, table, count);
     soak.live()
+}
+
+/// A block of the global allocator for the host, which misuses it (`lab misuse`); null if there is none.
+///
+/// # Safety
+///
+/// `size` is not 0, and the two make a layout.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn allocate(size: usize, align: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { Global.alloc(Layout::from_size_align_unchecked(size, align)) }
+}
+
+/// # Safety
+///
+/// `ptr` is a block of this layout, or what comes of it is to be seen.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn deallocate(ptr: *mut u8, size: usize, align: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { Global.dealloc(ptr, Layout::from_size_align_unchecked(size, align)) }
 }
 
 #[cfg(target_family = "wasm")]

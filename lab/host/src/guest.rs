@@ -12,6 +12,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::random::Deterministic;
 
 /// Bytes in a page of linear memory.
@@ -88,10 +89,19 @@ impl Guest {
 
     /// A new instance, with fresh memory.
     pub fn instantiate(&self) -> Result<Live> {
+        self.with_wasi(WasiCtxBuilder::new().inherit_stderr())
+    }
+
+    /// The same, and what it will say to stderr.
+    pub fn overheard(&self) -> Result<(Live, MemoryOutputPipe)> {
+        let stderr = MemoryOutputPipe::new(1 << 20);
+        let live = self.with_wasi(WasiCtxBuilder::new().stderr(stderr.clone()))?;
+        Ok((live, stderr))
+    }
+
+    fn with_wasi(&self, wasi: &mut WasiCtxBuilder) -> Result<Live> {
         let engine = self.linked.module().engine();
-        let mut wasi = WasiCtxBuilder::new();
         wasi.secure_random(Deterministic::new((0..=u8::MAX).collect()));
-        wasi.inherit_stderr();
         let host = Host {
             wasi: wasi.build_p1(),
             memory: None,
@@ -174,6 +184,13 @@ impl Live {
     pub fn write(&mut self, at: u32, words: impl IntoIterator<Item = u32>) -> Result<()> {
         let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
         Ok(self.memory.write(&mut self.store, at as usize, &bytes)?)
+    }
+
+    /// Bytes of its memory, if they are all in it.
+    pub fn bytes(&mut self, at: u32, length: u32) -> Option<&mut [u8]> {
+        let memory = self.memory.data_mut(&mut self.store);
+        let start = at as usize;
+        memory.get_mut(start..start.checked_add(length as usize)?)
     }
 
     /// The names of the whole programs that it has, by their number.

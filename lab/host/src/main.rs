@@ -10,6 +10,7 @@ mod growth;
 mod guest;
 mod latency;
 mod metadata;
+mod misuse;
 mod modules;
 mod native;
 mod node;
@@ -114,6 +115,8 @@ enum Command {
         #[command(flatten)]
         show: Show,
     },
+    /// Make a program's mistakes with each allocator, and print what is found of them
+    Misuse,
     /// Hold many instances of a precompiled module, and print what they take
     #[command(hide = true)]
     HoldInstances { module: PathBuf, instances: u64 },
@@ -195,6 +198,7 @@ fn run(cli: &Cli) -> Result<()> {
             show.show(&results, false)
         }
         Some(Command::HoldInstances { module, instances }) => density::hold(module, *instances),
+        Some(Command::Misuse) => misuse::run_all(),
         None => {
             let results = cli.measure.measure()?;
             if let Some(path) = &cli.measure.json {

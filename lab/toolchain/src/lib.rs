@@ -1,4 +1,4 @@
-//! A C compiler for wasm32-wasip1: one that is there, or Zig's from PyPI. (And the [`size`] of modules.)
+//! A C compiler for wasm32-wasip1: one that is there, or Zig's from PyPI. (And [`zig`], and the [`size`] of modules.)
 //!
 //! mimalloc, among the lab's allocators, needs one, and so do the tests of `pageslab-c`. Whatever is found has made a
 //! module of a program that includes wasi-libc's headers, with the flag that the `cc` crate gives it. It is no old one:
@@ -48,7 +48,10 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// A compiler, in this order: what the user has set, wasi-sdk, clang with wasi-libc, Zig, and Zig fetched from
 /// PyPI into `target/lab/zig`.
 pub fn wasi() -> Result<Compiler> {
-    let found = set_by_user().or_else(wasi_sdk).or_else(clang).or_else(zig);
+    let found = set_by_user()
+        .or_else(wasi_sdk)
+        .or_else(clang)
+        .or_else(zigs_clang);
     if let Some(compiler) = found {
         return Ok(compiler);
     }
@@ -130,7 +133,7 @@ fn clang() -> Option<Compiler> {
     SYSROOTS.into_iter().map(with).find(Compiler::works)
 }
 
-fn zig() -> Option<Compiler> {
+fn zigs_clang() -> Option<Compiler> {
     let here = lab("zig").join("bin/python");
     let pythons = ["python3", "python"].into_iter().filter_map(on_path);
     pythons
@@ -179,6 +182,24 @@ fn zig_of(python: &Path) -> Result<Compiler> {
         );
     }
     Ok(compiler)
+}
+
+/// Zig itself, for what is written in it: the Python package ziglang, fetched if there is none.
+pub fn zig() -> Result<Command> {
+    let here = lab("zig").join("bin/python");
+    let has_zig =
+        |python: &PathBuf| run(Command::new(python).args(["-c", "import ziglang"])).is_ok();
+    let pythons = ["python3", "python"].into_iter().filter_map(on_path);
+    let python = match pythons.chain([here.clone()]).find(has_zig) {
+        Some(python) => python,
+        None => {
+            fetch_zig()?;
+            here
+        }
+    };
+    let mut command = Command::new(python);
+    command.args(["-m", "ziglang"]);
+    Ok(command)
 }
 
 /// Writes an executable shell script, unless it is there as it should be.
