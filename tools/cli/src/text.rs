@@ -73,7 +73,14 @@ pub fn snapshot(snapshot: &Snapshot) -> String {
             bytes(summary.block_bytes)
         ),
     );
-    row("slabs", bytes(summary.slab_bytes));
+    row(
+        "slabs",
+        format!(
+            "{}, of it {} in no live slot",
+            bytes(summary.slab_bytes),
+            bytes(summary.idle_bytes)
+        ),
+    );
     row("long blocks", bytes(summary.run_bytes));
     row(
         "free",
@@ -109,6 +116,19 @@ pub fn snapshot(snapshot: &Snapshot) -> String {
 /// What is different between two heaps.
 pub fn diff(diff: &Diff) -> String {
     let mut out = String::new();
+    let sum: i64 = diff.net.iter().map(|change| change.bytes).sum();
+    let blocks: i64 = diff.net.iter().map(|change| change.blocks).sum();
+    let sign = if sum < 0 { '-' } else { '+' };
+    let sum = bytes(sum.unsigned_abs());
+    let _ = writeln!(out, "net: {sign}{sum} in {blocks:+} blocks");
+    for change in &diff.net {
+        let (class, tag) = class_and_tag(change.class, change.tag);
+        let _ = writeln!(
+            out,
+            "{:>+8} x {:>8} bytes, {class}{tag}",
+            change.blocks, change.len
+        );
+    }
     for (name, of) in [("added", &diff.added), ("removed", &diff.removed)] {
         let blocks: u64 = of.iter().map(|group| group.blocks).sum();
         let sum: u64 = of.iter().map(|group| group.bytes).sum();
@@ -119,17 +139,20 @@ pub fn diff(diff: &Diff) -> String {
     out
 }
 
+fn class_and_tag(class: Option<u8>, tag: Option<u16>) -> (String, String) {
+    let class = class.map_or("class long".into(), |class| format!("class {class}"));
+    let tag = tag.map_or(String::new(), |tag| format!(", tag {tag}"));
+    (class, tag)
+}
+
 /// Blocks by length, class and tag: the first `most` of them.
 pub fn groups(groups: &[Group], most: usize) -> String {
     let mut out = String::new();
     for group in groups.iter().take(most) {
-        let class = group.class.map_or("long".into(), |class| class.to_string());
-        let tag = group
-            .tag
-            .map_or(String::new(), |tag| format!(", tag {tag}"));
+        let (class, tag) = class_and_tag(group.class, group.tag);
         let _ = writeln!(
             out,
-            "{:>8} x {:>8} bytes, class {class}{tag}, first at {:#x}",
+            "{:>8} x {:>8} bytes, {class}{tag}, first at {:#x}",
             group.blocks, group.len, group.first
         );
     }

@@ -255,7 +255,12 @@ fn two_snapshots_are_compared() {
         snapshot("leaks", "after.snap"),
     );
     let text = stdout(&pageslab(&["diff", &before, &after]));
-    assert!(text.starts_with("added: 97.8 KiB in 4 blocks\n"), "{text}");
+    assert!(text.starts_with("net: +97.8 KiB in +4 blocks\n"), "{text}");
+    assert!(
+        text.contains("      +3 x       40 bytes, class 2\n"),
+        "{text}"
+    );
+    assert!(text.contains("added: 97.8 KiB in 4 blocks\n"), "{text}");
     assert!(text.contains("removed: 0 bytes in 0 blocks\n"), "{text}");
     let json: Value =
         serde_json::from_str(&stdout(&pageslab(&["diff", "--json", &before, &after])))

@@ -36,7 +36,7 @@ mod encode;
 mod memory;
 mod summary;
 
-pub use diff::{Diff, Group};
+pub use diff::{Change, Diff, Group};
 pub use summary::{ClassSummary, Summary};
 
 use bitvec::array::BitArray;

@@ -16,6 +16,8 @@ pub struct Summary {
     pub block_bytes: u64,
     /// In slabs, be their slots live or free.
     pub slab_bytes: u64,
+    /// In those of their slots that are not live.
+    pub idle_bytes: u64,
     /// In long blocks.
     pub run_bytes: u64,
     /// In free runs.
@@ -80,6 +82,8 @@ impl Snapshot {
                 What::Held { .. } | What::Unknown => summary.other_bytes += run.len,
                 What::Slab(slab) => {
                     summary.slab_bytes += run.len;
+                    let live = slab.live.count_ones() as u64;
+                    summary.idle_bytes += run.len - live * u64::from(slab.slot_size);
                     let classes = &mut summary.classes;
                     let known = |class: &ClassSummary| class.slot_size == slab.slot_size;
                     let at = classes.iter().position(known).unwrap_or_else(|| {
@@ -92,7 +96,7 @@ impl Snapshot {
                     let class = &mut classes[at];
                     class.slabs += 1;
                     class.slots += u64::from(slab.slots);
-                    class.live += slab.live.count_ones() as u64;
+                    class.live += live;
                     class.live_bytes += slab.lens.iter().map(|&len| u64::from(len)).sum::<u64>();
                 }
             }

@@ -50,8 +50,18 @@ fn a_call_left_behind_what_it_did_not_free() {
         (diff.removed[0].len, diff.removed[0].first),
         (5000, kept.into())
     );
+    let net: Vec<_> = diff
+        .net
+        .iter()
+        .map(|change| (change.len, change.blocks, change.bytes))
+        .collect();
+    assert_eq!(
+        net,
+        [(100_000, 1, 100_000), (40, 3, 120), (5000, -1, -5000)]
+    );
     assert_eq!(diff.pages, after.pages - before.pages);
-    assert_eq!(Diff::new(&after, &after).added, []);
+    let none = Diff::new(&after, &after);
+    assert_eq!((none.added, none.net), (vec![], vec![]));
 }
 
 #[test]
