@@ -43,6 +43,8 @@
 pub mod c;
 #[cfg(target_arch = "wasm32")]
 pub mod messages;
+#[cfg(target_arch = "wasm32")]
+pub mod stats;
 
 use super::misuse::{Last, note, report, trap};
 use super::with_heap;
@@ -297,10 +299,11 @@ fn failed(error: Error) {
 /// | `pageslab::export_abi!(c);` | `malloc`, `calloc`, `realloc`, `free` and their family | C and C++ code in the module, and its C library: [`abi::c`](crate::abi::c) |
 /// | `pageslab::export_abi!(checked);` | `__heap_check() -> status`, `__heap_leaks() -> count`, with the feature `checked` | hosts that test their guests: `abi::checked` |
 /// | `pageslab::export_abi!(messages);` | `__heap_status() -> status`, `__heap_message() -> pointer and length of a text` | hosts that tell what went wrong, where there is no stderr: `abi::messages` |
+/// | `pageslab::export_abi!(stats);` | `__heap_stats() -> pointer and length of numbers` | hosts that watch a heap: `abi::stats` |
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 /// | `pageslab::export_abi!(snapshot);` | `__pageslab_heap`, an address | hosts that look into a guest's heap, without running the guest: [`abi::snapshot`](crate::abi::snapshot) |
 ///
-/// All numbers are `u32`, but for the `u64` of `__heap_message`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
+/// All numbers are `u32`, but for the `u64` of `__heap_message` and `__heap_stats`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
 /// nobody calls them, the line does nothing.
 ///
 /// ```
@@ -351,6 +354,15 @@ macro_rules! export_abi {
             #[unsafe(no_mangle)]
             extern "C" fn __heap_message() -> u64 {
                 $crate::abi::messages::message()
+            }
+        };
+    };
+    (stats) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn __heap_stats() -> u64 {
+                $crate::abi::stats::stats()
             }
         };
     };

@@ -9,3 +9,4 @@ mod plugin;
 mod right;
 mod rubbish;
 mod snapshot;
+mod stats;

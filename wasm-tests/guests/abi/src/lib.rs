@@ -13,6 +13,7 @@ pageslab::export_abi!(surrealism);
 pageslab::export_abi!(cabi_realloc);
 pageslab::export_abi!(snapshot);
 pageslab::export_abi!(messages);
+pageslab::export_abi!(stats);
 #[cfg(feature = "checked")]
 pageslab::export_abi!(checked);
 
@@ -52,6 +53,40 @@ extern "C" fn write_snapshot(ptr: u32, len: u32) -> u32 {
     // SAFETY: the host passes a block that it allocated.
     let buffer = unsafe { slice::from_raw_parts_mut(ptr as *mut u8, len as usize) };
     ALLOCATOR.snapshot(buffer).unwrap_or(0) as u32
+}
+
+/// The numbers of the heap in the order of `export_abi!(stats)`, from the guest's own look at it: the one asked for, or 0.
+#[unsafe(no_mangle)]
+extern "C" fn own_stats(number: u32) -> u64 {
+    let stats = ALLOCATOR.stats().expect("the heap is whole");
+    let head = [
+        1,
+        u64::from(stats.live_blocks),
+        stats.live_bytes,
+        stats.block_bytes,
+        stats.pages.into(),
+        stats.foreign_pages.into(),
+        stats.slab_bytes,
+        stats.run_bytes,
+        stats.free_bytes,
+        stats.longest_free,
+        stats.metadata_bytes,
+        stats.other_bytes,
+        stats.growths.into(),
+        stats.refused_growths.into(),
+        stats.classes.len() as u64,
+    ];
+    let classes = stats.classes.iter().flat_map(|class| {
+        [
+            u64::from(class.slot_size),
+            class.slabs.into(),
+            class.slots.into(),
+            class.live.into(),
+            class.live_bytes,
+        ]
+    });
+    let mut numbers = head.into_iter().chain(classes);
+    numbers.nth(number as usize).unwrap_or(0)
 }
 
 /// Lets the heap hold so many pages and no more.
