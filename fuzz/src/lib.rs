@@ -1,7 +1,8 @@
 //! What the fuzz targets share: the [`Input`], the [`Model`] of a heap, against which every call and every byte is
 //! checked, and the [`Interface`] that a target puts between the two.
 //!
-//! A target is one interface of pageslab's, and says how each of its calls is made. The memory below is that of the tests,
+//! A target is one interface of pageslab's, and says how each of its calls is made; only `snapshot` has nothing of this, and reads
+//! what it is given. The memory below is that of the tests,
 //! which follows a script. [`docs/fuzzing.md`](../../docs/fuzzing.md) tells how to run them.
 
 mod interface;

@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The targets: the files in fuzz/fuzz_targets.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 7] = [
     "controller",
     "global_alloc",
     "alloc_free",
     "surrealism",
     "cabi_realloc",
     "c",
+    "snapshot",
 ];
 
 /// Long inputs from the beginning, and none that takes much longer than a millisecond.

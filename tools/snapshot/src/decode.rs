@@ -18,6 +18,9 @@ pub const FRAME_SHIFT: u8 = 10;
 /// The most slots of a slab.
 pub const MAX_SLOTS: u32 = 63;
 
+/// The longest slots that the format can tell.
+const MAX_SLOT_SIZE: u32 = u16::MAX as u32;
+
 /// What a run is: the lowest bits of its first word.
 pub mod kind {
     pub const FOREIGN: u32 = 0;
@@ -141,6 +144,9 @@ impl Run {
                 let slots = slab.slots as usize;
                 if slab.slot_size == 0 || slots == 0 || slab.slots > MAX_SLOTS {
                     return wrong("a slab has no slots, or too many");
+                }
+                if slab.slot_size > MAX_SLOT_SIZE {
+                    return wrong("a slab's slots are too long");
                 }
                 if u64::from(slab.slot_size) * u64::from(slab.slots) > self.len {
                     return wrong("a slab is longer than its run");
