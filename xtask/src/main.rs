@@ -6,6 +6,7 @@ mod fuzz;
 mod log;
 mod mutants;
 mod outcome;
+mod replay;
 mod sanitize;
 mod setup;
 mod size;
@@ -36,6 +37,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Run the benchmarks, natively and on wasm32 under wasmtime, print tables and write a report
     Bench(bench::Options),
+    /// Build the modules that `pageslab bench` has with it
+    Replay,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Replay => replay::run(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -131,7 +131,7 @@ pub fn readme(all: &[Figures]) -> String {
 # Recorded malloc traces
 
 What real programs asked of their allocator on wasm32-wasip1, call by call. `lab/recorder` ran them, and wrote
-these files and this page; `lab/workloads/src/trace.rs` defines the format and decodes it.
+these files and this page; `tools/trace/src/format.rs` defines the format and decodes it.
 
 Record them again:
 

@@ -1,13 +1,13 @@
 //! The workloads: what a benchmark does with an allocator. All inputs are made before the clock starts, from
 //! fixed seeds. [`all`] lists them; [`steps`] has the loops; `long` has the scripts of long and over-aligned blocks;
-//! [`trace`] is the format of recorded traces. [`soak`] is not one of them: it has no end.
+//! [`trace`] is the format of recorded traces, and of scripts. [`soak`] is not one of them: it has no end.
 
 mod long;
 pub mod soak;
 pub mod steps;
-pub mod trace;
 mod traces;
 
+pub use pageslab_trace as trace;
 use std::alloc::GlobalAlloc;
 use steps::{PAIR_SIZE, Packed, Place, Random, Step};
 

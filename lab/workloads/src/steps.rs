@@ -1,65 +1,15 @@
-//! Scripts: what is done, as plain words that a host can write into a guest's memory; and the loops that do it.
+//! The loops that carry scripts out. A script is plain words, which a host can write into a guest's memory.
 //!
 //! The loops ask for nothing themselves: tables and inputs come from the caller, so that an allocator's memory
 //! holds only what the workload asked for.
 
+pub use pageslab_trace::{Packed, Step};
 use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
 use std::ptr::null_mut;
 
 /// The size of the blocks of [`pairs_constant`], in bytes.
 pub const PAIR_SIZE: usize = 64;
-
-/// One step of a script. A *slot* is a place in a table of blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    Alloc { slot: u32, size: u32, align: u32 },
-    Realloc { slot: u32, size: u32 },
-    Free { slot: u32 },
-}
-
-/// A [`Step`] in two words: kind in bits 30 and 31, log2 of the alignment in bits 25 to 29, slot below; and size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub struct Packed(u32, u32);
-
-const KIND_SHIFT: u32 = 30;
-const ALIGN_SHIFT: u32 = 25;
-const SLOT: u32 = (1 << ALIGN_SHIFT) - 1;
-
-impl From<Step> for Packed {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Alloc { slot, size, align } => Self(slot | align.ilog2() << ALIGN_SHIFT, size),
-            Step::Realloc { slot, size } => Self(slot | 1 << KIND_SHIFT, size),
-            Step::Free { slot } => Self(slot | 2 << KIND_SHIFT, 0),
-        }
-    }
-}
-
-impl From<Packed> for Step {
-    #[inline(always)]
-    fn from(Packed(what, size): Packed) -> Self {
-        let slot = what & SLOT;
-        match what >> KIND_SHIFT {
-            0 => Self::Alloc {
-                slot,
-                size,
-                align: 1 << (what >> ALIGN_SHIFT),
-            },
-            1 => Self::Realloc { slot, size },
-            _ => Self::Free { slot },
-        }
-    }
-}
-
-impl Packed {
-    /// The words, as a guest has them in its memory.
-    #[must_use]
-    pub fn words(self) -> [u32; 2] {
-        [self.0, self.1]
-    }
-}
 
 /// A place in a script's table: a live block and its layout in words, or zeros.
 #[derive(Clone, Copy)]

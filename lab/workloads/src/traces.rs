@@ -1,7 +1,7 @@
 //! The recorded traces of `traces`, as scripts.
 
 use crate::steps::Step;
-use crate::trace::{Op, Trace};
+use crate::trace::Trace;
 
 macro_rules! traces {
     ($($name:literal),*) => {
@@ -38,23 +38,8 @@ pub fn all() -> Vec<Script> {
             name,
             slots: trace.max_live as usize,
             peak: trace.peak_bytes,
-            steps: trace.ops.into_iter().map(step).collect(),
+            steps: trace.ops.into_iter().map(Step::from).collect(),
         }
     };
     files.into_iter().map(decode).collect()
-}
-
-fn step(op: Op) -> Step {
-    match op {
-        Op::Alloc { id, size, align } => Step::Alloc {
-            slot: id,
-            size,
-            align,
-        },
-        Op::Realloc { id, new_size } => Step::Realloc {
-            slot: id,
-            size: new_size,
-        },
-        Op::Free { id } => Step::Free { slot: id },
-    }
 }

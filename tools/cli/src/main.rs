@@ -1,5 +1,6 @@
 //! `pageslab`: runs guests that have pageslab, and tells what their heaps hold.
 
+mod bench;
 mod checks;
 mod map;
 mod output;
@@ -40,6 +41,8 @@ const EXIT_CODES: &str = "Exit codes of `run`:
 enum Cli {
     /// Run a guest, and watch its heap
     Run(RunArguments),
+    /// Record what a guest asks of its allocator, whichever that is, and replay it under pageslab, dlmalloc and talc
+    Bench(bench::Arguments),
     /// Run a guest, and write a snapshot of its heap
     Snapshot {
         /// Where to write it
@@ -122,6 +125,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse() {
         Cli::Run(arguments) => arguments.run(),
+        Cli::Bench(arguments) => arguments.run(),
         Cli::Snapshot {
             out,
             after,

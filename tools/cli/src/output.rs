@@ -27,7 +27,6 @@ struct Lines {
 
 impl Output {
     /// One whose bytes go there.
-    #[cfg(feature = "view")]
     pub fn to(to: impl Write + Send + 'static) -> Self {
         Self::new(to, false)
     }

@@ -48,6 +48,12 @@ impl Command {
     pub fn name(&self) -> &str {
         self.command.first().map_or("", String::as_str)
     }
+
+    /// How long the guest's memory may become.
+    pub fn max_bytes(&self) -> usize {
+        self.max_pages
+            .map_or(usize::MAX, |pages| pages as usize * 65536)
+    }
 }
 
 /// A guest's heap at one moment of its run.
@@ -165,9 +171,7 @@ pub fn run(command: &Command, host: Host) -> Result<Run> {
         &engine,
         State {
             wasi: wasi(command, &host)?,
-            max_bytes: command
-                .max_pages
-                .map_or(usize::MAX, |pages| pages as usize * 65536),
+            max_bytes: command.max_bytes(),
             heap: None,
             begin: Instant::now(),
             interval: host.interval,
@@ -252,7 +256,7 @@ fn on_epoch(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDea
 }
 
 /// The guest's view of the host.
-fn wasi(command: &Command, host: &Host) -> Result<WasiP1Ctx> {
+pub fn wasi(command: &Command, host: &Host) -> Result<WasiP1Ctx> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&command.command)
         .stdout(host.stdout.clone())
