@@ -18,7 +18,7 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 /// What a guest exports for whoever looks into its heap.
-const HEAP: &str = "__pageslab_heap";
+pub const HEAP: &str = "__pageslab_heap";
 
 const EPOCH: Duration = Duration::from_millis(10);
 

@@ -117,6 +117,15 @@ fn exit_codes_say_what_is_wrong() {
     assert_eq!(number, 125, "{text}");
 }
 
+/// It has pageslab, whose calls are inlined in a release build: what is live in its heap does not fit to what was seen.
+#[test]
+fn calls_that_are_not_seen_are_missed() {
+    let other = plain().replace("plain.wasm", "guest-cli.wasm");
+    let (number, text) = code(&[&other, "many"]);
+    assert_eq!(number, 123, "{text}");
+    assert!(text.contains("debug build"), "{text}");
+}
+
 #[test]
 fn a_guest_without_names_is_told_how_to_keep_them() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nameless.wasm");

@@ -5,8 +5,9 @@ use super::instrument::{CURSOR, FULL, LOG, MAX_LOG, instrument};
 use super::module::Module;
 use super::script::Script;
 use crate::output::Output;
-use crate::run::{Command, Host, wasi};
+use crate::run::{Command, HEAP, Host, wasi};
 use anyhow::{Context as _, Result, anyhow, ensure};
+use pageslab_snapshot::Snapshot;
 use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ const START: &str = "_start";
 
 /// What sets a guest up that is a library.
 const INITIALIZE: &str = "_initialize";
+
+/// Blocks that a guest's C library may have, beside those on its heap.
+const FEW: usize = 10;
 
 /// Its allocator cannot be found, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,14 @@ pub fn record(wasm: &[u8], command: &Command, call: Option<&str>) -> Result<Reco
         let why =
             format!("{misfits} of {calls} calls do not fit to the others: some were not seen");
         return Err(NoAllocator(why).into());
+    }
+    // A guest that has pageslab tells itself what is live in the end.
+    if let Some(live) = guest.live() {
+        let seen = script.live();
+        if live.abs_diff(seen).saturating_sub(FEW) * 50 > live.max(seen) {
+            let why = format!("{live} blocks are live at the end, not {seen}: calls were not seen");
+            return Err(NoAllocator(why).into());
+        }
     }
     Ok(Recording {
         script,
@@ -188,6 +200,14 @@ impl Guest {
         let global = self.instance.get_global(&mut self.store, name);
         let number = global.and_then(|global| global.get(&mut self.store).i32());
         Ok(number.with_context(|| format!("the log has no {name}"))? as u32)
+    }
+
+    /// How many blocks are live in its heap, if it has pageslab and says where.
+    fn live(&mut self) -> Option<usize> {
+        let address = self.number(HEAP).ok()?;
+        let memory = self.instance.get_memory(&mut self.store, "memory")?;
+        let snapshot = Snapshot::read(memory.data(&self.store), address).ok()?;
+        Some(snapshot.blocks().count())
     }
 
     fn log(&mut self) -> Result<&[u8]> {

@@ -154,6 +154,11 @@ impl Script {
         figures.peak_blocks = figures.peak_blocks.max(self.live.len() as u64);
     }
 
+    /// How many blocks are live at its end.
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
     /// How many blocks it has room for at once.
     pub fn slots(&self) -> u32 {
         self.numbers

@@ -20,6 +20,11 @@ fn main() {
                 mem::forget(black_box(vec![1_u8; 40]));
             }
         }
+        Some("many") => {
+            for _ in 0..1000 {
+                mem::forget(black_box(vec![1_u8; 40]));
+            }
+        }
         Some("misuses") => {
             let block = Box::into_raw(Box::new([0_u64; 5]));
             // SAFETY: there is none: it is the misuse that the host must see.
