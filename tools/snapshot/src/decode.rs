@@ -1,7 +1,7 @@
 //! A snapshot out of the bytes that a guest has written: the format of `docs/snapshot.md`.
 
 use crate::bytes::Reader;
-use crate::{Error, Past, Run, Slab, Slots, Snapshot, What};
+use crate::{Error, Past, Run, Slab, Snapshot, What};
 
 /// What a snapshot begins with.
 pub const MAGIC: [u8; 8] = *b"pageslab";
@@ -173,8 +173,8 @@ fn slab(reader: &mut Reader<'_>, is_checked: bool) -> Result<Slab, Error> {
     let slot_size = u32::from(reader.u16()?);
     let class = reader.u8()?;
     let slots = u32::from(reader.u8()?);
-    let live = Slots::new([reader.u64()?]);
-    let free = Slots::new([reader.u64()?]);
+    let live = crate::slots(reader.u64()?);
+    let free = crate::slots(reader.u64()?);
     let lens = (0..live.count_ones()).map(|_| reader.u16().map(u32::from));
     let lens = lens.collect::<Result<_, _>>()?;
     let count = if is_checked { slots } else { 0 };

@@ -1,7 +1,7 @@
 //! The bytes of a snapshot, as a guest writes them: for one that a host has read, to be kept.
 
 use crate::decode::{CHECKED, FRAME_SHIFT, MAGIC, POISONED, VERSION, kind};
-use crate::{Past, Slab, Snapshot, What};
+use crate::{Past, Slab, Snapshot, What, word};
 
 impl Snapshot {
     /// The bytes that [`decode`](Self::decode) reads.
@@ -56,8 +56,8 @@ impl Snapshot {
 fn put_slab(out: &mut Vec<u8>, slab: &Slab) {
     out.extend((slab.slot_size as u16).to_le_bytes());
     out.extend([slab.class, slab.slots as u8]);
-    out.extend(slab.live.into_inner()[0].to_le_bytes());
-    out.extend(slab.free.into_inner()[0].to_le_bytes());
+    out.extend(word(slab.live).to_le_bytes());
+    out.extend(word(slab.free).to_le_bytes());
     for &len in &slab.lens {
         out.extend((len as u16).to_le_bytes());
     }

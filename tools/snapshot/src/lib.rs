@@ -37,6 +37,7 @@ mod memory;
 mod summary;
 
 pub use diff::{Change, Diff, Group};
+pub use memory::GuestMemory;
 pub use summary::{ClassSummary, Summary};
 
 use bitvec::array::BitArray;
@@ -47,8 +48,17 @@ use std::ops::Range;
 /// Bytes in a page of linear memory.
 pub const PAGE: u64 = 65_536;
 
-/// A set of slots of one slab: bit `i` is slot `i`.
-pub type Slots = BitArray<[u64; 1], Lsb0>;
+/// A set of slots of one slab: bit `i` is slot `i`. (On targets with 32 bits, such as wasm32, there are no sets of longer words.)
+pub type Slots = BitArray<[u32; 2], Lsb0>;
+
+pub(crate) fn slots(word: u64) -> Slots {
+    Slots::new([word as u32, (word >> 32) as u32])
+}
+
+pub(crate) fn word(slots: Slots) -> u64 {
+    let [low, high] = slots.into_inner();
+    u64::from(high) << 32 | u64::from(low)
+}
 
 /// A heap at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -222,7 +232,7 @@ impl Run {
 }
 
 fn as_word<S: serde::Serializer>(slots: &Slots, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(slots.into_inner()[0])
+    serializer.serialize_u64(word(*slots))
 }
 
 /// Why some bytes are no snapshot, or a memory has no heap that can be read.

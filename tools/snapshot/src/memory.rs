@@ -18,6 +18,11 @@ mod tag {
     pub const HELD: u32 = 6;
 }
 
+/// The most bytes that are read of what a guest exports, of an entry, and of a descriptor in front of its cells.
+const LAYOUT: usize = 68;
+const ENTRY: usize = 24;
+const DESCRIPTOR: usize = 32;
+
 /// The bytes of a history, in checked mode.
 const HISTORY: u64 = 8;
 
@@ -25,26 +30,60 @@ const HISTORY: u64 = 8;
 const CELL: u64 = 2;
 const CELLS: u64 = 64;
 
-/// A guest's memory, of which nothing is believed.
-struct Memory<'a>(&'a [u8]);
+/// A guest's memory, for a host that has it in another way than as one slice. Only what is read is copied: of a memory of a GiB,
+/// some bytes for each run.
+pub trait GuestMemory {
+    /// How many bytes there are.
+    fn size(&self) -> u64;
 
-impl<'a> Memory<'a> {
-    fn reader(&self, address: u64) -> Result<Reader<'a>, Error> {
-        let start = usize::try_from(address).ok();
-        let bytes = start.and_then(|start| self.0.get(start..));
-        bytes.map(Reader::new).ok_or(Error::OutOfMemory { address })
+    /// Fills the buffer with the bytes from an address on. All of them are there.
+    fn copy(&self, address: u64, into: &mut [u8]);
+}
+
+impl GuestMemory for [u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
     }
 
-    fn read<T>(
+    fn copy(&self, address: u64, into: &mut [u8]) {
+        // On wasm32 an address may be more than a `usize` has.
+        let from = usize::try_from(address).ok().and_then(|at| self.get(at..));
+        if let Some(bytes) = from.and_then(|from| from.get(..into.len())) {
+            into.copy_from_slice(bytes);
+        }
+    }
+}
+
+/// A guest's memory, of which nothing is believed.
+struct Memory<'a, G: ?Sized>(&'a G);
+
+impl<G: GuestMemory + ?Sized> Memory<'_, G> {
+    /// Reads from `N` bytes, or from as many as there are.
+    fn reader<T, const N: usize>(
         &self,
         address: u64,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        read(&mut self.reader(address)?).map_err(|_| Error::OutOfMemory { address })
+        let left = self.0.size().checked_sub(address);
+        let left = left.ok_or(Error::OutOfMemory { address })?;
+        let mut bytes = [0; N];
+        let there = &mut bytes[..left.min(N as u64) as usize];
+        self.0.copy(address, there);
+        read(&mut Reader::new(there))
+    }
+
+    /// The same, for which all that is read must be there.
+    fn read<T, const N: usize>(
+        &self,
+        address: u64,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.reader::<_, N>(address, read)
+            .map_err(|_| Error::OutOfMemory { address })
     }
 
     fn u32(&self, address: u64) -> Result<u32, Error> {
-        self.read(address, Reader::u32)
+        self.read::<_, 4>(address, |reader| reader.u32())
     }
 }
 
@@ -66,8 +105,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn read(memory: &Memory<'_>, address: u32) -> Result<Self, Error> {
-        let mut reader = memory.reader(address.into())?;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
         if reader.array().map_err(|_| Error::NoSnapshot)? != MAGIC {
             return Err(Error::NoSnapshot);
         }
@@ -116,15 +154,15 @@ struct Entry {
 }
 
 /// A heap in a guest's memory.
-struct Heap<'a> {
-    memory: Memory<'a>,
+struct Heap<'a, G: ?Sized> {
+    memory: Memory<'a, G>,
     layout: Layout,
     root: u64,
     first_page: u64,
     pages: u64,
 }
 
-impl Heap<'_> {
+impl<G: GuestMemory + ?Sized> Heap<'_, G> {
     /// The entry of a frame, if it is in one of the heap's pages.
     fn entry(&self, frame: u64) -> Result<Option<Entry>, Error> {
         let page = frame / FRAMES_PER_PAGE - self.first_page;
@@ -133,7 +171,7 @@ impl Heap<'_> {
             return Ok(None);
         }
         let address = leaf + frame % FRAMES_PER_PAGE * self.layout.entry;
-        let entry = self.memory.read(address, |reader| {
+        let entry = self.memory.read::<_, ENTRY>(address, |reader| {
             Ok(Entry {
                 place: reader.u32()?,
                 tag: reader.u32()?,
@@ -148,12 +186,13 @@ impl Heap<'_> {
     /// The slab whose descriptor is at this address.
     fn slab(&self, address: u32) -> Result<Slab, Error> {
         let address = u64::from(address);
-        let (free, slot_size, slots, class) = self.memory.read(address, |reader| {
-            let free = reader.u64()?;
-            // What a `free` watches for, and where the slab begins.
-            let _ = (reader.u64()?, reader.u32()?);
-            Ok((free, reader.u32()?, reader.u32()?, reader.u32()?))
-        })?;
+        let (free, slot_size, slots, class) =
+            self.memory.read::<_, DESCRIPTOR>(address, |reader| {
+                let free = reader.u64()?;
+                // What a `free` watches for, and where the slab begins.
+                let _ = (reader.u64()?, reader.u32()?);
+                Ok((free, reader.u32()?, reader.u32()?, reader.u32()?))
+            })?;
         if slots > MAX_SLOTS {
             let what = "a slab has too many slots";
             return Err(Error::Inconsistent {
@@ -162,15 +201,19 @@ impl Heap<'_> {
             });
         }
         let cells = address + self.layout.slab_header;
-        let lens = self.memory.read(cells, |reader| {
-            (0..slots)
-                .map(|_| reader.u16())
-                .collect::<Result<Vec<_>, _>>()
-        })?;
+        let lens = self
+            .memory
+            .read::<_, { MAX_SLOTS as usize * 2 }>(cells, |reader| {
+                (0..slots)
+                    .map(|_| reader.u16())
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
         let pasts = if self.layout.is_checked {
-            self.memory.read(cells + CELLS * CELL, |reader| {
-                (0..slots).map(|_| past(reader, true)).collect()
-            })?
+            self.memory
+                .read::<_, { MAX_SLOTS as usize * HISTORY as usize }>(
+                    cells + CELLS * CELL,
+                    |reader| (0..slots).map(|_| past(reader, true)).collect(),
+                )?
         } else {
             Vec::new()
         };
@@ -184,7 +227,7 @@ impl Heap<'_> {
             slot_size,
             slots,
             live,
-            free: Slots::new([free]),
+            free: crate::slots(free),
             lens: lens.collect(),
             pasts,
         })
@@ -226,13 +269,22 @@ impl Snapshot {
     /// [`Error::NoSnapshot`] if no heap is described there, [`Error::Version`] if a later version of pageslab did, and
     /// [`Error::OutOfMemory`] or [`Error::Inconsistent`] if what is described cannot be, as when something wrote over it.
     pub fn read(memory: &[u8], address: u32) -> Result<Self, Error> {
+        Self::read_from(memory, address)
+    }
+
+    /// The same, for a memory that is no slice.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_from(memory: &(impl GuestMemory + ?Sized), address: u32) -> Result<Self, Error> {
         let memory = Memory(memory);
-        let layout = Layout::read(&memory, address)?;
+        let layout = memory.reader::<_, LAYOUT>(address.into(), Layout::read)?;
         let number = |address| memory.u32(address);
         let mut snapshot = Self {
             is_checked: layout.is_checked,
-            is_poisoned: memory.read(layout.is_changing, Reader::u8)? != 0,
-            memory_pages: u32::try_from(memory.0.len() as u64 / PAGE).unwrap_or(u32::MAX),
+            is_poisoned: memory.read::<_, 1>(layout.is_changing, |reader| reader.u8())? != 0,
+            memory_pages: u32::try_from(memory.0.size() / PAGE).unwrap_or(u32::MAX),
             pages: number(layout.held)?,
             limit: number(layout.limit)?,
             growths: number(layout.growths)?,
@@ -253,7 +305,7 @@ impl Snapshot {
         let mut frame = heap.first_page * FRAMES_PER_PAGE;
         let frames_end = frame + heap.pages * FRAMES_PER_PAGE;
         let offset = frames_end << FRAME_SHIFT;
-        if frames_end > MAX_FRAMES || offset > heap.memory.0.len() as u64 {
+        if frames_end > MAX_FRAMES || offset > heap.memory.0.size() {
             let what = "the heap passes the end of memory";
             return Err(Error::Inconsistent { offset, what });
         }
