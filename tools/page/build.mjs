@@ -8,9 +8,18 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 const here = import.meta.dirname;
-const target = resolve(process.env.CARGO_TARGET_DIR ?? join(here, "../../target"));
-const modules = join(target, "wasm32-unknown-unknown/release");
+const target = resolve(here, process.env.CARGO_TARGET_DIR ?? "../../target");
 const out = join(target, "page");
+
+/** Cargo's modules, and the guests with other features. */
+const release = join(target, "wasm32-unknown-unknown/release");
+const modules = {
+  decoder: join(release, "page_decoder.wasm"),
+  guests: join(release, "page_guests.wasm"),
+  checked: join(target, "page-guests/checked.wasm"),
+  dlmalloc: join(target, "page-guests/dlmalloc.wasm"),
+  talc: join(target, "page-guests/talc.wasm"),
+};
 
 const shared = {
   bundle: true,
@@ -22,13 +31,13 @@ const shared = {
   absWorkingDir: here,
 };
 
-/** `module:NAME` is cargo's module of that name, in bytes. */
+/** `module:NAME` is the module of that name, in bytes. */
 const cargoModules = {
   name: "cargo-modules",
   setup(build) {
     build.onResolve({ filter: /^module:/ }, ({ path }) => ({ path: path.slice(7), namespace: "module" }));
     build.onLoad({ filter: /.*/, namespace: "module" }, async ({ path }) => ({
-      contents: await readFile(join(modules, `${path}.wasm`)),
+      contents: await readFile(modules[path]),
       loader: "binary",
     }));
   },

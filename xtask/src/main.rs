@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up what is missing, then runs pageslab's tests, or its benchmarks with their report.
 
 mod bench;
+mod demo;
 mod flaky;
 mod fuzz;
 mod log;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Options),
     /// Build the modules that `pageslab bench` has with it
     Replay,
+    /// Build the page that shows a heap, live, and serve it on localhost
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Mutants(options) => mutants::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Replay => replay::run(),
+        Command::Demo(options) => demo::run(&options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,9 +2,9 @@
 //!
 //! `cargo xtask test` runs those that say whether pageslab works; `--all` runs the rest as well.
 
-use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, Tool, WASM_CC, WASM_OPT, X86_64_LINUX};
+use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, NPM, Tool, WASM_CC, WASM_OPT, X86_64_LINUX};
 use crate::work::Work;
-use crate::{fuzz, sanitize, size, step, suites, unsafe_code};
+use crate::{demo, fuzz, sanitize, size, step, suites, unsafe_code};
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -117,6 +117,15 @@ pub const STAGES: &[Stage] = &[
         usual_time: 303,
         uses: &[NODE, CHROMIUM],
         work: other_hosts,
+        ..STAGE
+    },
+    Stage {
+        name: "page",
+        about: "the page that shows a heap, in Chromium",
+        is_repeated: false,
+        usual_time: 60,
+        needs: &[NODE, NPM, CHROMIUM],
+        work: demo::stage,
         ..STAGE
     },
     Stage {
@@ -432,6 +441,8 @@ const GUESTS: [(&str, &[&str]); 4] = [
             "guest-collections",
             "guest-controller",
             "guest-limits",
+            "page-decoder",
+            "page-guests",
             "example-alloc-free",
             "example-bindgen",
         ],

@@ -64,9 +64,16 @@ pub const WASM_OPT: Tool = Tool {
     is_there: || lab_toolchain::size::wasm_opt().is_ok(),
 };
 
+pub const NPM: Tool = Tool {
+    name: "npm",
+    used_for: "the page that shows a heap",
+    remedy: "To install it: apt-get install npm",
+    is_there: || runs("npm"),
+};
+
 pub const NODE: Tool = Tool {
     name: "Node 18 or newer",
-    used_for: "a guest with wasm-bindgen in Node",
+    used_for: "a guest with wasm-bindgen in Node, and building the page that shows a heap",
     remedy: "To install it: apt-get install nodejs",
     is_there: || {
         // Older ones lack instructions that Rust's modules have.
@@ -78,7 +85,7 @@ pub const NODE: Tool = Tool {
 
 pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
-    used_for: "a guest with wasm-bindgen in a browser",
+    used_for: "a guest with wasm-bindgen in a browser, and the page that shows a heap",
     remedy: "To install it: apt-get install chromium",
     is_there: || {
         let usual = ["chromium", "chromium-browser", "google-chrome"];

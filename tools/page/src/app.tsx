@@ -22,10 +22,12 @@ export function App(): VNode {
   const session = useMemo(() => new Session(() => change(undefined)), []);
   const [isDark, setDark] = useDark();
   const palette = useMemo(() => colours(isDark), [isDark]);
-  const [selected, setSelected] = useState(0);
+  const [chosen, setChosen] = useState<number | null>(null);
   // Whoever leaves a page finds the map as it was, and the keyboard in it.
   const [hasZoomed, setZoomed] = useState(false);
   const { moment, page } = session;
+  // At first the heap's own first page.
+  const selected = chosen ?? Math.max(0, moment?.map.findIndex((kind, at) => at % 2 === 0 && kind !== 0) ?? 0) / 2;
   const zoom = (to: number | null) => {
     setZoomed(true);
     session.zoom(to);
@@ -52,7 +54,7 @@ export function App(): VNode {
                 selected={selected}
                 colours={palette}
                 isFocused={hasZoomed}
-                select={setSelected}
+                select={setChosen}
                 zoom={zoom}
               />
             ) : (
@@ -92,14 +94,19 @@ function useDark(): [boolean, (isDark: boolean) => void] {
 
 function Sources({ session }: { session: Session }): VNode {
   const [args, setArgs] = useState("");
+  const [isCompared, setCompared] = useState(false);
   return (
     <section class="sources" aria-label="What to watch">
       {DEMOS.map(({ demo, title, about }) => (
-        <button key={demo} class="demo" onClick={() => session.demo(demo)}>
+        <button key={demo} class="demo" onClick={() => session.demo(demo, isCompared)}>
           <strong>{title}</strong>
           <span>{about}</span>
         </button>
       ))}
+      <label class="check">
+        <input type="checkbox" checked={isCompared} onChange={({ currentTarget }) => setCompared(currentTarget.checked)} />
+        Compare the next demo's memory with dlmalloc's and talc's
+      </label>
       <label class="file">
         <span>A guest (.wasm) or a snapshot</span>
         <input

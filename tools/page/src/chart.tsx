@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Colours } from "./colours";
-import type { Moment } from "./messages";
+import { OTHERS, type Moment } from "./messages";
 import { percent, shortSize, size } from "./text";
 
 interface Props {
@@ -19,13 +19,37 @@ interface Props {
 
 const HEIGHT = 220;
 
+/** The steps of an axis of bytes. */
+const POWERS = Array.from({ length: 32 }, (_, power) => 2 ** power);
+
 /** What is drawn, in light and in dark; each line has its own dashes, too. */
-const LINES: { label: string; colours: [string, string]; dash?: number[]; scale: string; of(moment: Moment): number }[] = [
+interface Line {
+  label: string;
+  colours: [string, string];
+  dash?: number[];
+  scale: string;
+  of(moment: Moment): number;
+}
+
+const LINES: Line[] = [
   { label: "memory", colours: ["#57606a", "#a4adb8"], scale: "bytes", of: ({ figures }) => figures.memory_pages * 65536 },
   { label: "slots", colours: ["#0a58ca", "#6aa0ff"], dash: [6, 3], scale: "bytes", of: ({ figures }) => figures.block_bytes },
   { label: "live", colours: ["#1a7f37", "#5fc27a"], scale: "bytes", of: ({ figures }) => figures.live_bytes },
   { label: "fragmentation", colours: ["#b3261e", "#ff8a80"], dash: [2, 3], scale: "part", of: ({ figures }) => figures.fragmentation },
 ];
+
+/** Those of other allocators. */
+const COMPARED: Line[] = OTHERS.map((name, place) => ({
+  label: `memory with ${name}`,
+  colours: place === 0 ? ["#9a6700", "#d9b23c"] : ["#8250df", "#c583e0"],
+  dash: [10, 4],
+  scale: "bytes",
+  of: ({ others }) => others[place] ?? 0,
+}));
+
+function lines(moments: Moment[]): Line[] {
+  return moments[0]?.others.length ? [...LINES, ...COMPARED] : LINES;
+}
 
 export function Timeline(props: Props): VNode {
   const box = useRef<HTMLDivElement>(null);
@@ -52,20 +76,24 @@ export function Timeline(props: Props): VNode {
       observer.disconnect();
       plot.current?.destroy();
     };
-  }, [props.colours, props.unit]);
+  }, [props.colours, props.unit, lines(props.moments).length]);
 
-  useEffect(() => plot.current?.setData(data(props.moments)), [props.moments, props.moments.length, props.moments.at(-1)]);
-  useEffect(() => plot.current?.redraw(false), [props.place]);
+  const { moments, place } = props;
+  useEffect(() => plot.current?.setData(data(moments)), [moments, moments.length, moments.at(-1)]);
+  useEffect(() => {
+    plot.current?.redraw(false);
+    plot.current?.setLegend({ idx: place }, false);
+  });
 
   return <div ref={box} class="chart" aria-hidden="true" />;
 }
 
 function data(moments: Moment[]): uPlot.AlignedData {
-  return [moments.map(({ at }) => at), ...LINES.map(({ of }) => moments.map(of))];
+  return [moments.map(({ at }) => at), ...lines(moments).map(({ of }) => moments.map(of))];
 }
 
 function options(props: () => Props): uPlot.Options {
-  const { colours, unit } = props();
+  const { colours, unit, moments } = props();
   const axis = { stroke: colours.muted, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line } };
   return {
     width: 300,
@@ -76,13 +104,13 @@ function options(props: () => Props): uPlot.Options {
       part: { range: () => [0, 1] },
     },
     axes: [
-      { ...axis, values: (_, values) => values.map((value) => `${value} ${unit}`) },
-      { ...axis, scale: "bytes", size: 60, values: (_, values) => values.map((value) => shortSize(value)) },
+      { ...axis, label: unit, labelSize: 20, size: 32 },
+      { ...axis, scale: "bytes", size: 60, incrs: POWERS, values: (_, values) => values.map((value) => shortSize(value)) },
       { ...axis, scale: "part", side: 1, size: 50, grid: { show: false }, values: (_, values) => values.map(percent) },
     ],
     series: [
       { label: unit, value: (_, value) => (value === null ? "" : value.toFixed(unit === "s" ? 2 : 0)) },
-      ...LINES.map(({ label, colours: [light, dark], dash, scale }) => ({
+      ...lines(moments).map(({ label, colours: [light, dark], dash, scale }) => ({
         label,
         scale,
         dash: dash ?? [],

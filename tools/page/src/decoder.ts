@@ -1,6 +1,6 @@
 /** The decoder, which is Rust: `tools/page/decoder` says what it answers. It reads a guest's memory without running the guest. */
 
-import bytes from "module:page_decoder";
+import bytes from "module:decoder";
 import type { Figures, Item } from "./messages";
 
 interface Exports {

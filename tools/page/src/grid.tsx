@@ -53,6 +53,7 @@ export function Grid(props: Props): VNode {
     const [pixelsX, pixelsY] = [Math.round(room.width * scale), Math.round(room.height * scale)];
     if (view.width !== pixelsX || view.height !== pixelsY) {
       [view.width, view.height] = [pixelsX, pixelsY];
+      [view.style.width, view.style.height] = [`${room.width}px`, `${room.height}px`];
     }
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, room.width, room.height);

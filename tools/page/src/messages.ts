@@ -36,14 +36,19 @@ export interface Moment {
   figures: Figures;
   /** For each page of memory what it is, and how full, of 255. */
   map: Uint8Array;
+  /** The same workload's memory with other allocators, in bytes. */
+  others: number[];
   /** The snapshot file, until there is no room for it any more. */
   snapshot: Uint8Array | null;
 }
 
+/** What the demos are compared with. */
+export const OTHERS = ["dlmalloc", "talc"];
+
 export type Demo = "steady" | "leak" | "misuse";
 
 export type ToRunner =
-  | { type: "demo"; demo: Demo }
+  | { type: "demo"; demo: Demo; isCompared: boolean }
   | { type: "run"; name: string; module: ArrayBuffer; args: string[] }
   | { type: "pause" }
   | { type: "go" }
@@ -53,6 +58,7 @@ export type FromRunner =
   /** Whether it is called step by step, so that it can be paused. */
   | { type: "started"; isStepped: boolean }
   | { type: "moment"; moment: Moment }
+  | { type: "paused" }
   | { type: "output"; lines: string[] }
   | { type: "misuse"; lines: string[] }
   | { type: "ended"; how: string }

@@ -6,10 +6,13 @@
  * end by itself, the page ends this worker.
  */
 
-import guests from "module:page_guests";
+import checked from "module:checked";
+import dlmalloc from "module:dlmalloc";
+import guests from "module:guests";
+import talc from "module:talc";
 import { Decoder } from "./decoder";
 import { Wasi } from "./wasi";
-import type { FromRunner, ToRunner } from "./messages";
+import type { Demo, FromRunner, ToRunner } from "./messages";
 
 /** Milliseconds between two steps, and at least between two moments. */
 const STEP = 50;
@@ -20,6 +23,11 @@ const SHARE = 9;
 
 type Exports = Record<string, unknown> & { memory: WebAssembly.Memory };
 
+interface Other {
+  memory: WebAssembly.Memory;
+  step(): number;
+}
+
 /** One that is no guest for this page, and why. */
 class Refusal extends Error {}
 
@@ -28,6 +36,8 @@ class Run {
   private next = 0;
   private isPaused = false;
   private isOver = false;
+  /** The same guest with other allocators, which makes each step, too. */
+  private others: Other[] = [];
 
   private constructor(
     private readonly exports: Exports,
@@ -37,7 +47,18 @@ class Run {
     private readonly step: (() => number) | undefined,
   ) {}
 
-  static async start(bytes: BufferSource, name: string, args: string[], stepName: string): Promise<Run> {
+  /** Starts a demo. A misuse is nothing that other allocators survive, so that it is not compared. */
+  static async demo(demo: Demo, isCompared: boolean): Promise<Run> {
+    const others = isCompared && demo !== "misuse" ? [dlmalloc, talc] : [];
+    const instances = others.map(async (bytes) => {
+      const { instance } = await WebAssembly.instantiate(bytes);
+      const { memory, [demo]: step } = instance.exports;
+      return { memory, step } as unknown as Other;
+    });
+    return Run.start(demo === "misuse" ? checked : guests, demo, [], demo, await Promise.all(instances));
+  }
+
+  static async start(bytes: BufferSource, name: string, args: string[], stepName: string, others: Other[] = []): Promise<Run> {
     const module = await compile(bytes);
     const exported = new Map(WebAssembly.Module.exports(module).map(({ name, kind }) => [name, kind]));
     if (exported.get("__pageslab_heap") !== "global" || exported.get("memory") !== "memory") {
@@ -60,6 +81,7 @@ class Run {
     const decoder = await Decoder.create(() => exports.memory);
     const isCommand = typeof exports["_start"] === "function";
     run = new Run(exports, decoder, wasi, isCommand ? undefined : (exports[stepName] as () => number));
+    run.others = others;
     wasi.attach(exports);
     run.first();
     return run;
@@ -83,13 +105,18 @@ class Run {
   }
 
   pause(): void {
-    this.isPaused = true;
-    this.sample(true);
+    if (this.step && !this.isOver) {
+      this.isPaused = true;
+      this.sample(true);
+      send({ type: "paused" });
+    }
   }
 
   go(): void {
-    this.isPaused = false;
-    this.later();
+    if (this.isPaused) {
+      this.isPaused = false;
+      this.later();
+    }
   }
 
   /** One step of a guest that is paused. */
@@ -114,7 +141,11 @@ class Run {
         return;
       }
       this.at += 1;
-      if (this.step() === 0) {
+      const more = this.step();
+      for (const other of this.others) {
+        other.step();
+      }
+      if (more === 0) {
         this.end("It has done all that it had to do.");
       } else {
         this.sample(isShown);
@@ -170,8 +201,9 @@ class Run {
       const address = (this.exports["__pageslab_heap"] as WebAssembly.Global<"i32">).value;
       const figures = this.decoder.read(address);
       const [map, snapshot] = [this.decoder.map(), this.decoder.encode()];
+      const others = this.others.map(({ memory }) => memory.buffer.byteLength);
       const at = this.step ? this.at : this.wasi.seconds();
-      send({ type: "moment", moment: { at, figures, map, snapshot } }, [map.buffer, snapshot.buffer]);
+      send({ type: "moment", moment: { at, figures, map, others, snapshot } }, [map.buffer, snapshot.buffer]);
     } catch (error) {
       send({ type: "output", lines: [`The heap cannot be read: ${text(error)}`] });
     }
@@ -200,7 +232,7 @@ export function startRunner(): void {
     try {
       switch (data.type) {
         case "demo":
-          run = await Run.start(guests, data.demo, [], data.demo);
+          run = await Run.demo(data.demo, data.isCompared);
           break;
         case "run":
           run = await Run.start(data.module, data.name, data.args, "step");

@@ -62,8 +62,8 @@ export class Session {
     return this.chosen ? Math.max(0, moments.indexOf(this.chosen)) : moments.length - 1;
   }
 
-  demo(demo: Demo): void {
-    this.run(`the demo “${demo}”`, { type: "demo", demo });
+  demo(demo: Demo, isCompared: boolean): void {
+    this.run(`the demo “${demo}”`, { type: "demo", demo, isCompared });
   }
 
   /** A guest or a snapshot: what it begins with tells which. */
@@ -85,9 +85,6 @@ export class Session {
 
   pause(): void {
     this.tell({ type: "pause" });
-    this.status = "paused";
-    this.told = "The guest is paused.";
-    this.change();
   }
 
   go(): void {
@@ -158,6 +155,10 @@ export class Session {
         this.history.push(message.moment);
         this.look();
         break;
+      case "paused":
+        this.status = "paused";
+        this.told = "The guest is paused.";
+        break;
       case "output":
         this.output = [...this.output, ...message.lines].slice(-MAX_LINES);
         break;
@@ -189,7 +190,7 @@ export class Session {
         return;
       }
       const { figures, map } = answer;
-      this.history.push({ at: 0, figures, map, snapshot });
+      this.history.push({ at: 0, figures, map, others: [], snapshot });
       this.status = "over";
       this.told = "This is a snapshot.";
       this.change();

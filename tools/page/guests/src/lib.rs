@@ -3,17 +3,38 @@
 //!
 //! Nothing here depends on time or on chance: every run is the same.
 
-use pageslab::GlobalPageSlab;
-use std::alloc::{GlobalAlloc as _, Layout};
+// If the allocator is another, it is that crate's.
+#[cfg(feature = "other")]
+use lab_allocators as _;
+use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-#[global_allocator]
-static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+#[cfg(not(feature = "other"))]
+mod heap {
+    #[global_allocator]
+    static ALLOCATOR: pageslab::GlobalPageSlab = pageslab::GlobalPageSlab::new();
 
-pageslab::export_abi!(messages);
-pageslab::export_abi!(snapshot);
+    pageslab::export_abi!(messages);
+    pageslab::export_abi!(snapshot);
+
+    /// Says whose the blocks are from now on, where somebody asks.
+    pub fn tag(tag: u16) {
+        #[cfg(feature = "checked")]
+        ALLOCATOR.set_tag(tag);
+        let _ = tag;
+    }
+}
+
+#[cfg(feature = "other")]
+mod heap {
+    pub fn tag(_: u16) {}
+}
+
+/// Who allocates, and who frees.
+const HANDLER: u16 = 1;
+const CLEANER: u16 = 2;
 
 /// Requests that a step answers.
 const REQUESTS: u32 = 100;
@@ -82,7 +103,7 @@ impl Server {
         black_box((answer.join(","), headers));
 
         // Most bodies are small, and a few are long.
-        let longest = if self.below(50) == 0 { 60_000 } else { 1_500 };
+        let longest = if self.below(200) == 0 { 60_000 } else { 1_500 };
         let body = vec![1; self.below(longest) as usize];
         let history = (0..self.below(6))
             .map(|number| format!("{path}#{number}"))
@@ -128,9 +149,11 @@ impl Session {
 fn step(work: impl FnOnce(&mut Server) -> bool) -> u32 {
     SERVER.with_borrow_mut(|server| {
         server.steps += 1;
+        heap::tag(HANDLER);
         for _ in 0..REQUESTS {
             server.request();
         }
+        heap::tag(CLEANER);
         work(server).into()
     })
 }
@@ -172,10 +195,10 @@ extern "C" fn misuse() -> u32 {
 
 fn free_twice() {
     let layout = Layout::new::<[u64; 9]>();
-    // SAFETY: the layout has a size. The second call has no excuse: it is the misuse that the page shows.
+    // SAFETY: the layout has a size. The last call has no excuse: it is the misuse that the page shows.
     unsafe {
-        let block = black_box(ALLOCATOR.alloc(layout));
-        ALLOCATOR.dealloc(block, layout);
-        ALLOCATOR.dealloc(black_box(block), layout);
+        let block = black_box(alloc(layout));
+        dealloc(block, layout);
+        dealloc(black_box(block), layout);
     }
 }
