@@ -12,7 +12,7 @@ import { count, percent, size } from "./text";
 const DEMOS: { demo: Demo; title: string; about: string }[] = [
   { demo: "steady", title: "Steady", about: "answers requests, and frees what it need not keep" },
   { demo: "leak", title: "Leak", about: "forgets to end every second session" },
-  { demo: "misuse", title: "Misuse", about: "frees a block twice in step 40" },
+  { demo: "misuse", title: "Misuse", about: "frees a block twice in step 20" },
 ];
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -95,17 +95,22 @@ function useDark(): [boolean, (isDark: boolean) => void] {
 function Sources({ session }: { session: Session }): VNode {
   const [args, setArgs] = useState("");
   const [isCompared, setCompared] = useState(false);
+  const [isPaused, setPaused] = useState(false);
   return (
     <section class="sources" aria-label="What to watch">
       {DEMOS.map(({ demo, title, about }) => (
-        <button key={demo} class="demo" onClick={() => session.demo(demo, isCompared)}>
+        <button key={demo} class="demo" onClick={() => session.demo(demo, isCompared, isPaused)}>
           <strong>{title}</strong>
           <span>{about}</span>
         </button>
       ))}
       <label class="check">
+        <input type="checkbox" checked={isPaused} onChange={({ currentTarget }) => setPaused(currentTarget.checked)} />
+        Begin paused, to go step by step
+      </label>
+      <label class="check">
         <input type="checkbox" checked={isCompared} onChange={({ currentTarget }) => setCompared(currentTarget.checked)} />
-        Compare the next demo's memory with dlmalloc's and talc's
+        Compare a demo's memory with dlmalloc's and talc's
       </label>
       <label class="file">
         <span>A guest (.wasm) or a snapshot</span>
@@ -114,7 +119,7 @@ function Sources({ session }: { session: Session }): VNode {
           onChange={({ currentTarget }) => {
             const file = currentTarget.files?.[0];
             if (file) {
-              void session.open(file, args.split(/\s+/).filter(Boolean));
+              void session.open(file, args.split(/\s+/).filter(Boolean), isPaused);
             }
             // The same file can then be chosen again.
             currentTarget.value = "";
@@ -209,7 +214,7 @@ function Numbers({ moment: { figures } }: { moment: Moment }): VNode {
 function Moments({ session, palette }: { session: Session; palette: ReturnType<typeof colours> }): VNode | null {
   const { history, place, isStepped, moment } = session;
   const { moments } = history;
-  if (moments.length < 2 || !moment) {
+  if (!moment || (moments.length < 2 && !isStepped)) {
     return null;
   }
   const at = isStepped ? `step ${moment.at}` : `${moment.at.toFixed(2)} s`;

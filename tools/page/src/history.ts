@@ -16,7 +16,11 @@ export class History {
     return this.moments.at(-1);
   }
 
+  /** Adds a moment, or takes the last one's place if no time has passed. */
   push(moment: Moment): void {
+    if (this.last?.at === moment.at) {
+      this.bytes -= this.moments.pop()?.snapshot?.length ?? 0;
+    }
     this.moments.push(moment);
     this.bytes += moment.snapshot?.length ?? 0;
     if (this.moments.length > MOMENTS) {

@@ -48,8 +48,8 @@ export const OTHERS = ["dlmalloc", "talc"];
 export type Demo = "steady" | "leak" | "misuse";
 
 export type ToRunner =
-  | { type: "demo"; demo: Demo; isCompared: boolean }
-  | { type: "run"; name: string; module: ArrayBuffer; args: string[] }
+  | { type: "demo"; demo: Demo; isCompared: boolean; isPaused: boolean }
+  | { type: "run"; name: string; module: ArrayBuffer; args: string[]; isPaused: boolean }
   | { type: "pause" }
   | { type: "go" }
   | { type: "step" };

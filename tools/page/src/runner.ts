@@ -23,6 +23,14 @@ const SHARE = 9;
 
 type Exports = Record<string, unknown> & { memory: WebAssembly.Memory };
 
+interface Options {
+  name: string;
+  args: string[];
+  /** The export that is called, if the guest is no command. */
+  step: string;
+  isPaused: boolean;
+}
+
 interface Other {
   memory: WebAssembly.Memory;
   step(): number;
@@ -48,17 +56,19 @@ class Run {
   ) {}
 
   /** Starts a demo. A misuse is nothing that other allocators survive, so that it is not compared. */
-  static async demo(demo: Demo, isCompared: boolean): Promise<Run> {
+  static async demo(demo: Demo, isCompared: boolean, isPaused: boolean): Promise<Run> {
     const others = isCompared && demo !== "misuse" ? [dlmalloc, talc] : [];
     const instances = others.map(async (bytes) => {
       const { instance } = await WebAssembly.instantiate(bytes);
       const { memory, [demo]: step } = instance.exports;
       return { memory, step } as unknown as Other;
     });
-    return Run.start(demo === "misuse" ? checked : guests, demo, [], demo, await Promise.all(instances));
+    const options = { name: demo, args: [], step: demo, isPaused };
+    return Run.start(demo === "misuse" ? checked : guests, options, await Promise.all(instances));
   }
 
-  static async start(bytes: BufferSource, name: string, args: string[], stepName: string, others: Other[] = []): Promise<Run> {
+  static async start(bytes: BufferSource, options: Options, others: Other[] = []): Promise<Run> {
+    const { name, args, step: stepName } = options;
     const module = await compile(bytes);
     const exported = new Map(WebAssembly.Module.exports(module).map(({ name, kind }) => [name, kind]));
     if (exported.get("__pageslab_heap") !== "global" || exported.get("memory") !== "memory") {
@@ -83,17 +93,21 @@ class Run {
     run = new Run(exports, decoder, wasi, isCommand ? undefined : (exports[stepName] as () => number));
     run.others = others;
     wasi.attach(exports);
-    run.first();
+    run.first(options.isPaused);
     return run;
   }
 
-  private first(): void {
+  private first(isPaused: boolean): void {
     send({ type: "started", isStepped: this.step !== undefined });
     if (this.step) {
       this.guarded(() => {
         (this.exports["_initialize"] as (() => void) | undefined)?.();
         this.sample(true);
-        this.later();
+        if (isPaused) {
+          this.pause();
+        } else {
+          this.later();
+        }
       });
     } else {
       this.guarded(() => {
@@ -232,10 +246,10 @@ export function startRunner(): void {
     try {
       switch (data.type) {
         case "demo":
-          run = await Run.demo(data.demo, data.isCompared);
+          run = await Run.demo(data.demo, data.isCompared, data.isPaused);
           break;
         case "run":
-          run = await Run.start(data.module, data.name, data.args, "step");
+          run = await Run.start(data.module, { ...data, step: "step" });
           break;
         case "pause":
           run?.pause();

@@ -62,12 +62,12 @@ export class Session {
     return this.chosen ? Math.max(0, moments.indexOf(this.chosen)) : moments.length - 1;
   }
 
-  demo(demo: Demo, isCompared: boolean): void {
-    this.run(`the demo “${demo}”`, { type: "demo", demo, isCompared });
+  demo(demo: Demo, isCompared: boolean, isPaused: boolean): void {
+    this.run(`the demo “${demo}”`, { type: "demo", demo, isCompared, isPaused });
   }
 
   /** A guest or a snapshot: what it begins with tells which. */
-  async open(file: File, args: string[]): Promise<void> {
+  async open(file: File, args: string[], isPaused: boolean): Promise<void> {
     this.reset(file.name);
     this.status = "starting";
     if (file.size > MAX_FILE) {
@@ -77,7 +77,7 @@ export class Session {
     const bytes = await file.arrayBuffer();
     const magic = new TextDecoder("latin1").decode(bytes.slice(0, 4));
     if (magic === "\0asm") {
-      this.run(file.name, { type: "run", name: file.name, module: bytes, args }, [bytes]);
+      this.run(file.name, { type: "run", name: file.name, module: bytes, args, isPaused }, [bytes]);
     } else {
       this.openSnapshot(new Uint8Array(bytes));
     }

@@ -43,7 +43,7 @@ const REQUESTS: u32 = 100;
 const SESSIONS: usize = 3000;
 
 /// The step in which the one that misuses its heap does so.
-const MISUSE_AT: u32 = 40;
+const MISUSE_AT: u32 = 20;
 
 /// The bytes of sessions after which the one that leaks ends.
 const END_OF_LEAK: usize = 256 << 20;
