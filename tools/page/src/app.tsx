@@ -104,14 +104,6 @@ function Sources({ session }: { session: Session }): VNode {
           <span>{about}</span>
         </button>
       ))}
-      <label class="check">
-        <input type="checkbox" checked={isPaused} onChange={({ currentTarget }) => setPaused(currentTarget.checked)} />
-        Begin paused, to go step by step
-      </label>
-      <label class="check">
-        <input type="checkbox" checked={isCompared} onChange={({ currentTarget }) => setCompared(currentTarget.checked)} />
-        Compare a demo's memory with dlmalloc's and talc's
-      </label>
       <label class="file">
         <span>A guest (.wasm) or a snapshot</span>
         <input
@@ -130,6 +122,16 @@ function Sources({ session }: { session: Session }): VNode {
         <span>Arguments of the guest</span>
         <input type="text" value={args} autocomplete="off" spellcheck={false} onInput={({ currentTarget }) => setArgs(currentTarget.value)} />
       </label>
+      <div class="checks">
+        <label>
+          <input type="checkbox" checked={isPaused} onChange={({ currentTarget }) => setPaused(currentTarget.checked)} />
+          Begin paused, to go step by step
+        </label>
+        <label>
+          <input type="checkbox" checked={isCompared} onChange={({ currentTarget }) => setCompared(currentTarget.checked)} />
+          Compare a demo's memory with dlmalloc's and talc's
+        </label>
+      </div>
     </section>
   );
 }
@@ -192,7 +194,7 @@ function Numbers({ moment: { figures } }: { moment: Moment }): VNode {
     ["slots and runs", size(figures.block_bytes), "that hold them"],
     ["memory", size(figures.memory_pages * 65536), `${count(figures.pages, "page")} of the heap`],
     ["free", size(figures.free_bytes), `longest ${size(figures.longest_free)}`],
-    ["fragmentation", percent(figures.fragmentation), "of what is free is apart"],
+    ["fragmentation", percent(figures.fragmentation), "of what is free"],
     ["growth", count(figures.growths, "time"), `refused ${count(figures.refused_growths, "time")}`],
   ];
   return (

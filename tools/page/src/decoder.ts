@@ -22,15 +22,23 @@ export class Decoder {
   /** `guest` is the memory that `read` reads. */
   static async create(guest: () => WebAssembly.Memory | undefined): Promise<Decoder> {
     let own: WebAssembly.Memory | undefined;
+    // Views of both memories, until they grow: to make one takes longer than to copy a few bytes.
+    let [from, to] = [new Uint8Array(), new Uint8Array()];
     const imports = {
       guest: {
-        memory_pages: () => (guest()?.buffer.byteLength ?? 0) / PAGE,
+        memory_pages: () => {
+          const buffer = guest()?.buffer ?? new ArrayBuffer(0);
+          from = from.buffer === buffer ? from : new Uint8Array(buffer);
+          return from.length / PAGE;
+        },
         memory_copy: (address: number, into: number, len: number) => {
-          const from = guest();
-          if (from && own) {
-            // Addresses are unsigned.
-            const bytes = new Uint8Array(from.buffer, address >>> 0, len);
-            new Uint8Array(own.buffer, into >>> 0, len).set(bytes);
+          if (own && to.buffer !== own.buffer) {
+            to = new Uint8Array(own.buffer);
+          }
+          // Addresses are unsigned.
+          [address, into] = [address >>> 0, into >>> 0];
+          for (let at = 0; at < len; at += 1) {
+            to[into + at] = from[address + at] ?? 0;
           }
         },
       },

@@ -145,6 +145,7 @@ export function Grid(props: Props): VNode {
         class="grid"
         tabIndex={0}
         role="listbox"
+        style={{ height: `${total}px` }}
         aria-label={props.label}
         aria-activedescendant={`${id}-cell`}
         onKeyDown={key}

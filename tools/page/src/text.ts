@@ -13,9 +13,15 @@ export function size(bytes: number): string {
   return `${bytes.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** The same where there is little room: `1.5K`. */
+/** The same where there is little room: `1.5M`; up to four digits as they are. */
 export function shortSize(bytes: number): string {
-  return bytes < 10_000 ? String(bytes) : bytes < 1 << 20 ? `${Math.round(bytes / 1024)}K` : `${Math.round(bytes / (1 << 20))}M`;
+  let unit = 0;
+  while (bytes >= (unit === 0 ? 10_000 : 1000) && unit < UNITS.length - 1) {
+    bytes /= 1024;
+    unit += 1;
+  }
+  const digits = bytes < 10 && !Number.isInteger(bytes) ? 1 : 0;
+  return `${bytes.toFixed(digits)}${["", "K", "M", "G"][unit]}`;
 }
 
 export function percent(part: number): string {

@@ -40,7 +40,7 @@ const CLEANER: u16 = 2;
 const REQUESTS: u32 = 100;
 
 /// Sessions that a healthy guest keeps.
-const SESSIONS: usize = 3000;
+const SESSIONS: usize = 4000;
 
 /// The step in which the one that misuses its heap does so.
 const MISUSE_AT: u32 = 20;
@@ -103,7 +103,7 @@ impl Server {
         black_box((answer.join(","), headers));
 
         // Most bodies are small, and a few are long.
-        let longest = if self.below(200) == 0 { 60_000 } else { 1_500 };
+        let longest = if self.below(200) == 0 { 60_000 } else { 700 };
         let body = vec![1; self.below(longest) as usize];
         let history = (0..self.below(6))
             .map(|number| format!("{path}#{number}"))
