@@ -6,7 +6,7 @@
 use crate::log::Output;
 use crate::outcome;
 use crate::step;
-use crate::tools::{CHROMIUM, NODE, NPM};
+use crate::tools::{CHROMIUM, NPM};
 use crate::work::Work;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -30,9 +30,7 @@ const FEATURES: [&str; 3] = ["checked", "dlmalloc", "talc"];
 const SCREENSHOTS: &str = "PAGE_SCREENSHOTS";
 
 pub fn run(options: &Options) -> Result<()> {
-    for tool in [NODE, NPM] {
-        ensure!(tool.is_there(), "{}", tool.advice());
-    }
+    ensure!(NPM.is_there(), "{}", NPM.advice());
     if let Some(mut add) = crate::setup::targets(&[TARGET, "wasm32-wasip1"]) {
         step::run("std for WebAssembly", &mut add)?;
     }
@@ -49,14 +47,20 @@ pub fn run(options: &Options) -> Result<()> {
     step::run("screenshots", tests.env(SCREENSHOTS, figures))
 }
 
-/// The stage.
+/// The stage: as far as the tools go that are there.
 pub fn stage(work: &mut Work) -> Result<()> {
     work.targets(&[TARGET, "wasm32-wasip1"])?;
     modules(|cargo| work.prepare(cargo))?;
-    work.prepare(&mut guest())?;
+    if !NPM.is_there() {
+        return Ok(());
+    }
     install(|npm| work.prepare(npm))?;
     work.prepare(&mut npm(&["run", "--silent", "check"]))?;
     work.prepare(&mut npm(&["run", "--silent", "build"]))?;
+    if !CHROMIUM.is_there() {
+        return Ok(());
+    }
+    work.prepare(&mut guest())?;
     let mut tests = npm(&["test", "--silent"]);
     let output = work.output(&mut tests)?;
     judge(work, &tests, &output)

@@ -124,7 +124,7 @@ pub const STAGES: &[Stage] = &[
         about: "the page that shows a heap, in Chromium",
         is_repeated: false,
         usual_time: 60,
-        needs: &[NODE, NPM, CHROMIUM],
+        uses: &[NPM, CHROMIUM],
         work: demo::stage,
         ..STAGE
     },

@@ -65,15 +65,18 @@ pub const WASM_OPT: Tool = Tool {
 };
 
 pub const NPM: Tool = Tool {
-    name: "npm",
+    name: "npm, with Node 20 or newer",
     used_for: "the page that shows a heap",
-    remedy: "To install it: apt-get install npm",
-    is_there: || runs("npm"),
+    remedy: "To install it: https://nodejs.org, or apt-get install npm where that is new enough",
+    is_there: || {
+        let is_new = "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)";
+        runs("npm") && step::succeeds(Command::new("node").args(["-e", is_new]))
+    },
 };
 
 pub const NODE: Tool = Tool {
     name: "Node 18 or newer",
-    used_for: "a guest with wasm-bindgen in Node, and building the page that shows a heap",
+    used_for: "a guest with wasm-bindgen in Node",
     remedy: "To install it: apt-get install nodejs",
     is_there: || {
         // Older ones lack instructions that Rust's modules have.

@@ -44,6 +44,8 @@ class Run {
   private next = 0;
   private isPaused = false;
   private isOver = false;
+  /** How many lines about misuse were sent. */
+  private told = 0;
   /** The same guest with other allocators, which makes each step, too. */
   private others: Other[] = [];
 
@@ -195,9 +197,6 @@ class Run {
   private end(how: string): void {
     this.isOver = true;
     this.sample(true);
-    if (this.wasi.misuse.length > 0) {
-      send({ type: "misuse", lines: this.wasi.misuse });
-    }
     send({ type: "ended", how });
   }
 
@@ -206,6 +205,11 @@ class Run {
     const start = performance.now();
     if (!isWanted && start < this.next) {
       return;
+    }
+    const { misuse } = this.wasi;
+    if (misuse.length > this.told) {
+      this.told = misuse.length;
+      send({ type: "misuse", lines: misuse });
     }
     const lines = this.wasi.takeLines();
     if (lines.length > 0) {

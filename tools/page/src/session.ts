@@ -130,6 +130,8 @@ export class Session {
     this.told = "The guest starts.";
     this.runner = new Worker(script, { name: "runner" });
     this.runner.onmessage = ({ data }: MessageEvent<FromRunner>) => this.receive(data);
+    // As when there is no memory for it.
+    this.runner.onerror = () => this.refuse("The guest's worker has failed.");
     this.runner.postMessage(message, transferred);
     this.change();
   }

@@ -25,6 +25,9 @@ test("the timeline goes back to an earlier moment", async ({ page }) => {
   await expect(live).not.toHaveText(last);
   await moment.press("End");
   await expect(live).toHaveText(last);
+  // A click in the chart does the same.
+  await page.locator(".u-over").click({ position: { x: 2, y: 20 } });
+  await expect(moment).toHaveAttribute("aria-valuetext", /^step 0: /);
 });
 
 test("a page that is opened shows its slots and the length in each", async ({ page }) => {
@@ -61,7 +64,7 @@ test("a misuse is told as it is caught, with its report", async ({ page }) => {
   await makeStep(page, 20);
   await expect(alert(page)).toContainText("Misuse caught");
   await expect(alert(page)).toContainText(/the allocation at 0x[0-9a-f]+ \(length given: 72\) was freed before/);
-  await expect(alert(page)).toContainText("allocated by tag 2");
+  await expect(alert(page)).toContainText("allocated by tag 1, freed by tag 2");
   await expect(status(page)).toContainText("It has trapped");
 });
 

@@ -197,7 +197,9 @@ fn free_twice() {
     let layout = Layout::new::<[u64; 9]>();
     // SAFETY: the layout has a size. The last call has no excuse: it is the misuse that the page shows.
     unsafe {
+        heap::tag(HANDLER);
         let block = black_box(alloc(layout));
+        heap::tag(CLEANER);
         dealloc(block, layout);
         dealloc(black_box(block), layout);
     }
