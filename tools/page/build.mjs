@@ -54,7 +54,14 @@ const workerText = {
   },
 };
 
-const page = await build({ ...shared, entryPoints: ["src/main.tsx"], format: "iife", jsx: "automatic", jsxImportSource: "preact", plugins: [workerText] });
+const page = await build({
+  ...shared,
+  entryPoints: ["src/main.tsx"],
+  format: "iife",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  plugins: [workerText],
+});
 const text = (extension) => page.outputFiles.find((file) => file.path.endsWith(extension)).text;
 
 const script = text(".js");

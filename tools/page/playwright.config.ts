@@ -15,6 +15,9 @@ function chromium(): string {
 export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
+  // For machines that do much else at the same time.
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
   reporter: "list",
   forbidOnly: true,
   workers: 2,

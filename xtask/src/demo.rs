@@ -134,7 +134,7 @@ fn npm(arguments: &[&str]) -> Command {
     npm
 }
 
-/// Installs what `package-lock.json` names, unless it is there. No script of a package runs for it, and the browser is the system's.
+/// Installs what `package-lock.json` names, unless it is there. No package runs a script for it, and the browser is the system's.
 fn install(run: impl FnOnce(&mut Command) -> Result<()>) -> Result<()> {
     let lock = folder().join("package-lock.json");
     let wanted = fs::read(&lock).with_context(|| lock.display().to_string())?;

@@ -120,7 +120,13 @@ function Sources({ session }: { session: Session }): VNode {
       </label>
       <label class="file">
         <span>Arguments of the guest</span>
-        <input type="text" value={args} autocomplete="off" spellcheck={false} onInput={({ currentTarget }) => setArgs(currentTarget.value)} />
+        <input
+          type="text"
+          value={args}
+          autocomplete="off"
+          spellcheck={false}
+          onInput={({ currentTarget }) => setArgs(currentTarget.value)}
+        />
       </label>
       <div class="checks">
         <label>
@@ -224,7 +230,13 @@ function Moments({ session, palette }: { session: Session; palette: ReturnType<t
   return (
     <section aria-labelledby="time-title">
       <h2 id="time-title">Timeline</h2>
-      <Timeline moments={moments} place={place} unit={isStepped ? "steps" : "s"} colours={palette} show={(at) => session.show(at)} />
+      <Timeline
+        moments={moments}
+        place={place}
+        unit={isStepped ? "steps" : "s"}
+        colours={palette}
+        show={(at) => session.show(at)}
+      />
       <label class="moment">
         <span>
           Moment: {at}

@@ -35,7 +35,13 @@ const LINES: Line[] = [
   { label: "memory", colours: ["#57606a", "#a4adb8"], scale: "bytes", of: ({ figures }) => figures.memory_pages * 65536 },
   { label: "slots", colours: ["#0a58ca", "#6aa0ff"], dash: [6, 3], scale: "bytes", of: ({ figures }) => figures.block_bytes },
   { label: "live", colours: ["#1a7f37", "#5fc27a"], scale: "bytes", of: ({ figures }) => figures.live_bytes },
-  { label: "fragmentation", colours: ["#b3261e", "#ff8a80"], dash: [2, 3], scale: "part", of: ({ figures }) => figures.fragmentation },
+  {
+    label: "fragmentation",
+    colours: ["#b3261e", "#ff8a80"],
+    dash: [2, 3],
+    scale: "part",
+    of: ({ figures }) => figures.fragmentation,
+  },
 ];
 
 /** Those of other allocators. */

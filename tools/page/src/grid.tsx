@@ -163,7 +163,14 @@ export function Grid(props: Props): VNode {
         <canvas ref={canvas} aria-hidden="true" />
         <div style={{ height: `${total}px` }} aria-hidden="true" />
         {count > 0 && (
-          <div id={`${id}-cell`} class="unseen" role="option" aria-selected="true" aria-posinset={selected + 1} aria-setsize={count}>
+          <div
+            id={`${id}-cell`}
+            class="unseen"
+            role="option"
+            aria-selected="true"
+            aria-posinset={selected + 1}
+            aria-setsize={count}
+          >
             {props.describe(selected)}
           </div>
         )}

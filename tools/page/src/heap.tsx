@@ -100,7 +100,8 @@ export function PageView({ page, items, isKept, colours, leave }: PageProps): VN
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillText(item.len === null ? (isFree ? "·" : item.state.slice(0, 4)) : shortSize(item.len), x + width / 2, y + height / 2);
+    const other = isFree ? "·" : item.state.slice(0, 4);
+    context.fillText(item.len === null ? other : shortSize(item.len), x + width / 2, y + height / 2);
   };
   return (
     <section

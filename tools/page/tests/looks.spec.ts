@@ -22,7 +22,7 @@ const back = (page: Page) => page.evaluate(() => getComputedStyle(document.body)
 
 for (const scheme of ["light", "dark"] as const) {
   test.describe(scheme, () => {
-    test.use({ colorScheme: scheme, viewport: { width: 1100, height: 960 } });
+    test.use({ colorScheme: scheme, viewport: { width: 1000, height: 980 } });
 
     test("the page is as the system is, until it is told otherwise @screenshot", async ({ page }) => {
       await page.getByLabel(/^Compare/).check();

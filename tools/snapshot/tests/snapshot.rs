@@ -1,7 +1,7 @@
 //! What a guest writes is read, and nothing else is believed.
 
 use pageslab::{MemoryController as _, PageSlab, ReservedMemory};
-use pageslab_snapshot::{Diff, Error, Snapshot, What};
+use pageslab_snapshot::{Diff, Error, GuestMemory, Snapshot, What};
 use proptest::prelude::*;
 
 type Heap = PageSlab<ReservedMemory>;
@@ -122,6 +122,19 @@ fn after(calls: &[(u32, bool)]) -> (Heap, Vec<(u32, u32)>) {
     (heap, live)
 }
 
+/// A memory that is no slice to who reads it.
+struct Elsewhere<'a>(&'a [u8]);
+
+impl GuestMemory for Elsewhere<'_> {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn copy(&self, address: u64, into: &mut [u8]) {
+        into.copy_from_slice(&self.0[address as usize..][..into.len()]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -179,5 +192,6 @@ proptest! {
             place.copy_from_slice(b"pageslab\x01\0\0\x0a");
         }
         let _ = Snapshot::read(&memory, address);
+        prop_assert_eq!(Snapshot::read_from(&Elsewhere(&memory), address), Snapshot::read(&memory, address));
     }
 }

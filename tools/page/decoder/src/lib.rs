@@ -3,6 +3,9 @@
 //! All answers are blocks that the page frees with `__free`: their pointer in the upper half, their length in the lower. Those of
 //! [`heap_read`], [`heap_decode`] and [`heap_page`] are JSON.
 
+// Natively there is no page.
+#![cfg(target_arch = "wasm32")]
+
 mod map;
 mod page;
 
@@ -108,24 +111,11 @@ fn give(answer: Vec<u8>) -> u64 {
 /// The memory of the guest, which is not this module's.
 struct Guest;
 
-#[cfg(target_arch = "wasm32")]
 #[link(wasm_import_module = "guest")]
 unsafe extern "C" {
     safe fn memory_pages() -> u32;
     fn memory_copy(address: u32, into: *mut u8, len: usize);
 }
-
-/// For the tools that build all of the workspace natively.
-#[cfg(not(target_arch = "wasm32"))]
-mod without_guest {
-    pub fn memory_pages() -> u32 {
-        0
-    }
-
-    pub unsafe fn memory_copy(_: u32, _: *mut u8, _: usize) {}
-}
-#[cfg(not(target_arch = "wasm32"))]
-use without_guest::{memory_copy, memory_pages};
 
 impl GuestMemory for Guest {
     fn size(&self) -> u64 {
