@@ -123,7 +123,7 @@ pub const STAGES: &[Stage] = &[
         name: "page",
         about: "the page that shows a heap, in Chromium",
         is_repeated: false,
-        usual_time: 60,
+        usual_time: 80,
         uses: &[NPM, CHROMIUM],
         work: demo::stage,
         ..STAGE
