@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench allocators [-- FILTER]`, with `--target wasm32-wasip1` for the same under wasmtime.
 //! Criterion runs one allocator after the other; for ratios that a drifting machine does not blur, see
-//! the lab (`lab/README.md`).
+//! the lab (`dev/lab/README.md`).
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};

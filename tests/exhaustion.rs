@@ -66,7 +66,8 @@ mod refused_grows {
             model.assert_works();
         }
         assert!(
-            failed > grows * 9 / 10,
+            // The others were made good by a growth with less metadata.
+            failed > grows * 4 / 5,
             "{failed} of {grows} refused grows made a call fail"
         );
     }

@@ -8,7 +8,7 @@ pub(super) use platform::{wait, wake_one};
 ///
 /// There is one semaphore for the one lock, and it is used as an event: a wake-up is kept in it for whoever waits next,
 /// and more than one only if threads give the lock up at once. None is lost, since atomic operations of WebAssembly are
-/// seen in one order by all: `checks/lock` tries this code.
+/// seen in one order by all: `dev/checks/lock` tries this code.
 #[cfg(target_os = "wasi")]
 mod platform {
     use super::AtomicU32;

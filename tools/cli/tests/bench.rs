@@ -95,7 +95,7 @@ fn a_trace_is_saved_and_read() {
 /// The traces of the lab are of the same format, and more than a few calls.
 #[test]
 fn the_labs_traces_are_replayed() {
-    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/workloads/traces");
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dev/lab/workloads/traces");
     let report = json(&[&traces.join("json.trace").display().to_string()]);
     assert!(report["allocs"].as_u64() > Some(1000), "{report}");
     for of in report["allocators"].as_array().expect("a list") {

@@ -183,15 +183,22 @@ impl Snapshot {
     /// runs again. None in checked mode, which verifies what is in free memory, and of a poisoned heap.
     pub fn free_pages(&self) -> impl Iterator<Item = Range<u64>> {
         let may = !self.is_checked && !self.is_poisoned;
-        let free = self
-            .runs
-            .iter()
-            .filter(move |run| may && run.what == What::Free);
-        let pages = free.map(|run| {
-            let end = run.offset + run.len;
-            run.offset.next_multiple_of(PAGE)..end - end % PAGE
-        });
+        let free = self.free().filter(move |_| may);
+        let pages = free.map(|free| free.start.next_multiple_of(PAGE)..free.end - free.end % PAGE);
         pages.filter(|pages| !pages.is_empty())
+    }
+
+    /// Where free runs are, in bytes of linear memory. Neighbours are one, though the heap joins a block that was freed only later.
+    fn free(&self) -> impl Iterator<Item = Range<u64>> {
+        let runs = self.runs.iter().filter(|run| run.what == What::Free);
+        let mut runs = runs.map(|run| run.offset..run.offset + run.len).peekable();
+        std::iter::from_fn(move || {
+            let mut free = runs.next()?;
+            while let Some(next) = runs.next_if(|next| next.start == free.end) {
+                free.end = next.end;
+            }
+            Some(free)
+        })
     }
 }
 

@@ -64,7 +64,11 @@ impl Snapshot {
     /// The heap in a few numbers.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
+        let longest = self.free().map(|free| free.end - free.start).max();
+        let mut summary = Summary {
+            longest_free: longest.unwrap_or(0),
+            ..Summary::default()
+        };
         for block in self.blocks() {
             summary.live_blocks += 1;
             summary.live_bytes += u64::from(block.len);
@@ -73,10 +77,7 @@ impl Snapshot {
         for run in &self.runs {
             match &run.what {
                 What::Foreign => {}
-                What::Free => {
-                    summary.free_bytes += run.len;
-                    summary.longest_free = summary.longest_free.max(run.len);
-                }
+                What::Free => summary.free_bytes += run.len,
                 What::Block { .. } => summary.run_bytes += run.len,
                 What::Metadata => summary.metadata_bytes += run.len,
                 What::Held { .. } | What::Unknown => summary.other_bytes += run.len,

@@ -1,6 +1,6 @@
 //! Recorded malloc traces: what one program asked of its allocator, in order.
 //!
-//! A trace is a file of two to three bytes per operation or less, written by `lab/recorder` and `pageslab bench`, and read by the
+//! A trace is a file of two to three bytes per operation or less, written by `dev/lab/recorder` and `pageslab bench`, and read by the
 //! benches. [`Encoder`] writes one, [`Trace::decode`] reads one; both keep the same model of the live blocks
 //! ([`Live`]), so whatever the encoder can say, the decoder understands, and a decoded trace is consistent by
 //! construction: no block is freed twice, every layout is valid, and the header's figures are those of its

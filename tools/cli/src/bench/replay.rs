@@ -1,5 +1,5 @@
 //! Lets allocators follow a script, in turns, and measures them. Each is the global allocator of a module of its own, which is the
-//! lab's guest (`lab/guest`) and comes along in `replay`.
+//! lab's guest (`dev/lab/guest`) and comes along in `replay`.
 //!
 //! Script and table lie in pages that the host adds, so that what memory grows by is the allocator's.
 
