@@ -38,6 +38,7 @@ use results::{DLMALLOC, Platform, Results, UNDER_NODE, UNDER_WASMTIME};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use summary::compact::CHOICE;
 
 /// In the order in which they are shown: what matters most to a user first, since a terminal has no room for all.
 const WASM: [&str; 14] = [
@@ -443,17 +444,11 @@ fn modes_and_allocators(built: &[Built]) -> (Vec<String>, Vec<String>) {
 /// The same modules and workloads, and Node itself.
 fn under_node(plan: &Plan, built: &[Built]) -> Result<(Platform, Node)> {
     let node = Node::find()?;
-    let files = synthetic(built);
-    let mut workloads = stage("time under Node", || node.workloads(plan, &files))?;
-    if plan.wants_programs() {
-        let files = with_programs(built);
-        let programs = || node.programs(plan, &files);
-        workloads.extend(stage("time of whole programs under Node", programs));
-    }
-    let (modes, allocators) = modes_and_allocators(built);
+    let mut files = synthetic(built);
+    files.retain(|(name, _)| CHOICE.contains(name));
+    let allocators = files.iter().map(|(name, _)| name.to_string()).collect();
     let platform = Platform {
-        modes,
-        workloads,
+        workloads: stage("time under Node", || node.workloads(plan, &files))?,
         ..Platform::new(UNDER_NODE, allocators)
     };
     Ok((platform, node))

@@ -62,23 +62,8 @@ function load({ kind, size, count, slots, file, number }) {
       const table = room(exports, slots * PLACE);
       return (repeats) => exports.script(steps, count, table, slots, repeats);
     }
-    case "program":
-      exports.prepare(number);
-      return (repeats) => exports.program(number, repeats);
     default:
       throw new Error(`there is no workload ${kind}`);
-  }
-}
-
-/** The names of the whole programs, by their number. */
-function programs() {
-  const { memory, program_name } = instantiate();
-  const names = [];
-  for (;;) {
-    const name = BigInt.asUintN(64, program_name(names.length));
-    const [length, at] = [Number(name >> 32n), Number(name & 0xffffffffn)];
-    if (length === 0) return names.join(" ");
-    names.push(new TextDecoder().decode(new Uint8Array(memory.buffer, at, length)));
   }
 }
 
@@ -86,7 +71,6 @@ let workload;
 
 function answer(question) {
   const [verb, rest] = question.split(/ (.*)/s);
-  if (verb === "programs") return programs();
   if (verb === "load") {
     // The last one's memory first, so that none is collected while another is measured.
     workload = undefined;

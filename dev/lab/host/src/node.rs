@@ -1,5 +1,6 @@
 //! The workloads under Node, that is V8, in which most guests of the world run: the modules that wasmtime runs, each in a
-//! process of its own with node:wasi (`node.mjs`). Memory is the same as under wasmtime, and is not measured again.
+//! process of its own with node:wasi (`node.mjs`), of those allocators that most people choose, and without the whole programs.
+//! Memory is the same as under wasmtime, and is not measured again.
 //!
 //! V8 compiles each function twice: at once with Liftoff, and with TurboFan when it has run often. No flag chooses between
 //! them here: users have none, and newer versions of V8 optimize by what Liftoff's code has seen. Instead each workload
@@ -8,7 +9,7 @@
 //! long.
 
 use crate::plan::Plan;
-use crate::process::{Player, cells, programs as names};
+use crate::process::{Player, cells};
 use crate::progress::step;
 use crate::results::Workload;
 use anyhow::{Context, Result, ensure};
@@ -44,6 +45,7 @@ impl Node {
         Ok(Self { program, versions })
     }
 
+    /// A process for each allocator.
     fn players(&self, files: &[(&str, &Path)]) -> Vec<Player> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/node.mjs");
         let start = |(name, module): &(&str, &Path)| {
@@ -68,27 +70,6 @@ impl Node {
             })
         };
         plan.workloads().into_iter().map(measure).collect()
-    }
-
-    /// The whole programs that the plan wants, of modules that have them.
-    pub fn programs(&self, plan: &Plan, files: &[(&str, &Path)]) -> Vec<Workload> {
-        let mut players = self.players(files);
-        let mut workloads = Vec::new();
-        for (number, name) in names(&mut players).into_iter().enumerate() {
-            let name = format!("program/{name}");
-            if plan.wants(&name) {
-                step(&name);
-                let question = json!({ "kind": "program", "number": number });
-                let question = format!("load {question}");
-                workloads.push(Workload {
-                    calls: 0,
-                    peak: 0,
-                    cells: cells(&mut players, Some(&question), "run"),
-                    name,
-                });
-            }
-        }
-        workloads
     }
 }
 
