@@ -102,6 +102,22 @@ fn misuse_is_told_from_other_traps() {
 }
 
 #[test]
+fn the_readme_shows_what_a_misuse_prints() {
+    const README: &str = include_str!("../../../README.md");
+    let masked = |line: &str| {
+        let (before, rest) = line.split_once("0x")?;
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+        line.starts_with("pageslab: ")
+            .then(|| format!("{before}0x…{rest}"))
+    };
+    let shown: Vec<_> = README.lines().filter_map(masked).collect();
+    let text = stderr(&run(&[], "misuses"));
+    let printed: Vec<_> = text.lines().filter_map(masked).collect();
+    assert_eq!(shown, printed);
+    assert!(!shown.is_empty());
+}
+
+#[test]
 fn a_guests_own_exit_code_is_kept() {
     assert_eq!(code(&run(&ALL, "exits")), 7);
 }
