@@ -36,12 +36,14 @@ const MAX_QUARANTINED_BYTES: u32 = 16 * PAGE;
 
 /// What checked mode keeps of a heap.
 ///
-/// Invariant **K2**: the blocks in the quarantine are held, and each is in it once.
+/// Invariant **K2**: the blocks in the quarantine are held, each is in it once, and `bytes` is what their slots and runs have.
 pub(crate) struct Checks {
     /// The pointers of the blocks that wait: a ring, of which the oldest is at `first`.
     quarantine: [u32; MAX_QUARANTINED],
     first: usize,
     count: usize,
+    /// Of their slots and runs, all together.
+    bytes: u32,
     /// Why the last call returned no block, if not for want of memory.
     refusal: Option<Error>,
     /// The tag of the present caller.
@@ -53,6 +55,7 @@ impl Checks {
         quarantine: [0; MAX_QUARANTINED],
         first: 0,
         count: 0,
+        bytes: 0,
         refusal: None,
         tag: 0,
     };
@@ -62,13 +65,15 @@ impl Checks {
     }
 
     /// Puts a block into the quarantine, which has room for it.
-    fn push(&mut self, ptr: u32) {
+    fn push(&mut self, ptr: u32, room: u32) {
         self.quarantine[(self.first + self.count) % MAX_QUARANTINED] = ptr;
         self.count += 1;
+        self.bytes += room;
     }
 
     /// Takes the oldest block out of the quarantine, in which there is one.
-    fn pop(&mut self) {
+    fn pop(&mut self, room: u32) {
+        self.bytes -= room;
         self.first = (self.first + 1) % MAX_QUARANTINED;
         self.count -= 1;
     }
@@ -197,8 +202,7 @@ impl<M: LinearMemory> PageSlab<M> {
     /// Whether a slot or a run of so many bytes can wait beside those that do.
     fn has_room(&self, room: u32) -> bool {
         let checks = self.checks();
-        let waiting = checks.quarantined().map(|ptr| self.place_at(ptr).room);
-        checks.count < MAX_QUARANTINED && waiting.sum::<u32>() + room <= MAX_QUARANTINED_BYTES
+        checks.count < MAX_QUARANTINED && checks.bytes + room <= MAX_QUARANTINED_BYTES
     }
 
     /// What is wrong with a block that is said to have another length, though it has this one: it was overflowed.
@@ -242,7 +246,7 @@ impl<M: LinearMemory> PageSlab<M> {
             if place.room > MAX_QUARANTINED_BYTES {
                 heap.release(ptr);
             } else {
-                heap.checks_mut().push(ptr);
+                heap.checks_mut().push(ptr, place.room);
             }
         });
         freed.is_some()
@@ -290,9 +294,10 @@ impl<M: LinearMemory> PageSlab<M> {
         let Some(ptr) = self.checks().quarantined().next() else {
             return false;
         };
-        let change = self.first_change(ptr, self.place_at(ptr).room);
+        let room = self.place_at(ptr).room;
+        let change = self.first_change(ptr, room);
         let released = self.change(|heap| {
-            heap.checks_mut().pop();
+            heap.checks_mut().pop(room);
             match change {
                 Some(at) => heap.checks_mut().refusal = Some(Error::WriteAfterFree { ptr, at }),
                 None => heap.release(ptr),
@@ -373,6 +378,11 @@ impl<M: LinearMemory> PageSlab<M> {
                 checks.quarantined().all(once),
                 "K2: a block is in the quarantine twice",
             )?;
+            let rooms = checks.quarantined().map(|ptr| self.place_at(ptr).room);
+            ensure(
+                rooms.sum::<u32>() == checks.bytes,
+                "K2: the bytes in the quarantine are miscounted",
+            )?;
         }
         Ok(())
     }
@@ -449,9 +459,14 @@ mod tests {
     fn what_is_out_of_order_is_found() {
         for waits in 0..2 {
             let (mut heap, blocks) = heap();
-            heap.checks_mut().push(blocks[waits]);
+            heap.checks_mut().push(blocks[waits], 0);
             let twice = Err("K2: a block is in the quarantine twice");
             assert_eq!(heap.invariants(), twice);
+
+            let (mut heap, _) = self::heap();
+            heap.checks_mut().bytes -= 1;
+            let miscounted = Err("K2: the bytes in the quarantine are miscounted");
+            assert_eq!(heap.invariants(), miscounted);
 
             let (mut heap, blocks) = self::heap();
             heap.release(blocks[waits]);
