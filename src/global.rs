@@ -186,7 +186,7 @@ impl GlobalPageSlab {
     ///
     /// # Errors
     ///
-    /// As it has.
+    /// As [`PageSlab::stats`].
     pub fn stats(&self) -> Result<Stats> {
         with_heap(|heap| heap.stats())
     }
@@ -196,7 +196,7 @@ impl GlobalPageSlab {
     ///
     /// # Errors
     ///
-    /// As it has.
+    /// As [`PageSlab::snapshot`].
     pub fn snapshot(&self, buffer: &mut [u8]) -> Result<usize> {
         with_heap(|heap| heap.snapshot(buffer))
     }
@@ -430,7 +430,7 @@ impl GlobalController {
     ///
     /// # Errors
     ///
-    /// As it has.
+    /// As [`PageSlab::len_at`].
     pub fn len_at(&self, ptr: u32) -> Result<u32> {
         with_heap(|heap| heap.len_at(ptr))
     }
@@ -439,7 +439,7 @@ impl GlobalController {
     ///
     /// # Errors
     ///
-    /// As it has.
+    /// As [`PageSlab::realloc_aligned`].
     pub fn realloc_aligned(
         &mut self,
         ptr: u32,
@@ -461,7 +461,7 @@ impl GlobalController {
     ///
     /// # Errors
     ///
-    /// As it has.
+    /// As [`PageSlab::alloc_zeroed`].
     pub fn alloc_zeroed(&mut self, len: u32, align: u32) -> Result<u32> {
         with_heap(|heap| heap.alloc_zeroed(len, align))
     }

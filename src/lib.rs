@@ -8,7 +8,7 @@
 //!
 //! # Use
 //!
-//! As the global allocator of a guest, in one line, on every wasm32 target, with and without threads, and natively:
+//! As the global allocator of a guest, in one line, on all wasm32 targets but Emscripten, with and without threads, and natively:
 //!
 //! ```
 //! # #[cfg(any(target_arch = "wasm32", target_pointer_width = "64"))] {

@@ -17,7 +17,7 @@ pub(crate) const NONE: Frame = 0;
 pub(crate) enum Kind {
     /// Not the first frame of a run, and not the last of a free one; or a part of the free end of the heap.
     Interior,
-    /// The first frame of a free run, linked into a bin.
+    /// The first frame of a free run, linked into a bin, or parked.
     Free,
     /// The last frame of a free run of two or more frames.
     FreeTail,
