@@ -76,7 +76,7 @@
 //! twice as large, up to 63 slots or 16 KiB, unless only less is free without growing memory.
 //!
 //! **Lengths above 8 KiB are runs** of exactly the frames they need. Free runs are joined with their
-//! free neighbours at once. They are found by a bitmap over bins: one for each length below 64
+//! free neighbours, that of the block freed last when another run is wanted or freed. They are found by a bitmap over bins: one for each length below 64
 //! frames, then eight per doubling. The free *end* of the heap is in no bin, and used last. A run
 //! grows in place into free frames behind it, or into new pages at the end of memory.
 //!

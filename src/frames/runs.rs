@@ -270,7 +270,7 @@ impl<M> Runs<M> {
 
     /// Joins the parked run with its free neighbours, if there is one.
     #[inline(never)]
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self) {
         let frames = core::mem::replace(&mut self.parked_frames, 0);
         if frames > 0 {
             self.join(self.parked, frames);

@@ -303,8 +303,8 @@ fn failed(error: Error) {
 /// | `pageslab::export_abi!(cabi_realloc);` | `cabi_realloc(old_ptr, old_len, align, new_len) -> ptr` | hosts of components: [`abi::cabi_realloc`](crate::abi::cabi_realloc) |
 /// | `pageslab::export_abi!(snapshot);` | `__pageslab_heap`, an address | hosts that look into a guest's heap, without running the guest: [`abi::snapshot`](crate::abi::snapshot) |
 ///
-/// All numbers are `u32`, but for the `u64` of `__heap_message` and `__heap_stats`. Each can be there once in a module, in a crate of type `cdylib` or one that it uses. Natively, where
-/// nobody calls them, the line does nothing.
+/// All numbers are `u32`, but for the `u64` of `__heap_message` and `__heap_stats`. Each can be there once in a module, in a
+/// crate of type `cdylib` or one that it uses. Natively, where nobody calls them, the line does nothing.
 ///
 /// ```
 /// pageslab::export_abi!(alloc_free);

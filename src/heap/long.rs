@@ -1,7 +1,7 @@
 //! Long blocks: runs of frames, from the map alone.
 
 use crate::frames::entry::{Kind, Tag};
-use crate::frames::runs::{LOOK, frames_of};
+use crate::frames::runs::{Head, LOOK, Runs, frames_of};
 use crate::heap::state::Heap;
 use crate::hooks::CHECKED;
 use crate::memory::{LinearMemory, PAGE};
@@ -49,25 +49,33 @@ impl<M: LinearMemory> Heap<M> {
     /// Allocates the run of the block that was freed last, if it is as long. `None` if the heap is poisoned.
     #[inline(always)]
     fn take_parked(&mut self, len: u32, align: u32) -> Option<Option<NonZeroU32>> {
-        let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
-        self.change(|heap| {
-            let head = heap.runs.take_parked(frames, align)?.get();
-            heap.set_live(head, frames, len);
-            NonZeroU32::new(head << FRAME_SHIFT)
-        })
+        self.take_run(len, align, Runs::take_parked)
     }
 
     /// Allocates a run of what is free, after a look at so many runs of each bin. After a look at none it is at the end of the heap,
     /// if there is room: for a block that grows, and will often grow again.
     #[inline(never)]
     pub(super) fn take_long(&mut self, len: u32, align: u32, look: u32) -> Option<NonZeroU32> {
+        self.take_run(len, align, |runs, frames, align| {
+            runs.take(frames, align, look)
+        })?
+    }
+
+    /// Allocates the run that this finds, of so many frames, at a multiple of so many. `None` if the heap is poisoned.
+    #[inline(always)]
+    fn take_run(
+        &mut self,
+        len: u32,
+        align: u32,
+        take: impl FnOnce(&mut Runs<M>, u32, u32) -> Option<Head>,
+    ) -> Option<Option<NonZeroU32>> {
         debug_assert!(align <= PAGE && is_slice_len(len));
         let (frames, align) = (frames_of(len), (align >> FRAME_SHIFT).max(1));
         self.change(|heap| {
-            let head = heap.runs.take(frames, align, look)?.get();
+            let head = take(&mut heap.runs, frames, align)?.get();
             heap.set_live(head, frames, len);
             NonZeroU32::new(head << FRAME_SHIFT)
-        })?
+        })
     }
 
     #[inline(never)]

@@ -30,13 +30,12 @@
 //! Numbers 6, 7, 8, 10 and 11 are all pages of number 4. Classes go from the shortest slots to the longest. A later version may have
 //! more numbers behind these, and none of them elsewhere.
 //!
-//! A call takes 6,400 instructions in an empty heap, and 35 more for each block in a slab. The line adds 2 KB to a module. A host that wants each block, or whose guest does not run, reads a
-//! [`snapshot`](super::snapshot) instead.
+//! A call takes 6,400 instructions in an empty heap, and 35 more for each block in a slab. The line adds 2 KB to a module. A host
+//! that wants each block, or whose guest does not run, reads a [`snapshot`](super::snapshot) instead.
 
-use crate::GlobalPageSlab;
-use crate::Stats;
 use crate::global::lock::Locked;
 use crate::sizes::class::CLASSES;
+use crate::{GlobalPageSlab, Stats};
 
 /// The version of the list.
 pub const VERSION: u64 = 1;
