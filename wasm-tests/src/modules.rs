@@ -23,14 +23,14 @@ const OUTER_CARGO: [&str; 8] = [
 /// Has Cargo build these packages of the workspace for a target, in release mode, and returns the directory with their
 /// modules.
 pub fn build(packages: &[&str], target: &str) -> Result<PathBuf> {
-    build_into(&target_dir()?, packages, "", target, &[])
+    build_into(cargo(), &target_dir()?, packages, "", target, &[])
 }
 
 /// The same, of packages with features of theirs. They have a target directory of their own, since a module's name does not
 /// tell its features.
 pub fn build_with(packages: &[&str], features: &str, target: &str) -> Result<PathBuf> {
     let target_dir = target_dir()?.join("guests").join(features);
-    build_into(&target_dir, packages, features, target, &[])
+    build_into(cargo(), &target_dir, packages, features, target, &[])
 }
 
 /// The same, linked with these arguments, which are `name`d.
@@ -41,21 +41,45 @@ pub fn build_linked(
     (name, arguments): (&str, &[&str]),
 ) -> Result<PathBuf> {
     let target_dir = target_dir()?.join("guests").join(name).join(features);
-    let flags = format!(
-        "CARGO_TARGET_{}_RUSTFLAGS",
-        target.replace('-', "_").to_uppercase()
-    );
     let arguments = arguments
         .iter()
         .map(|argument| format!("-Clink-arg={argument}"));
     let arguments = arguments.collect::<Vec<_>>().join(" ");
     build_into(
+        cargo(),
         &target_dir,
         packages,
         features,
         target,
-        &[(&flags, &arguments)],
+        &[(&flags_of(target), &arguments)],
     )
+}
+
+/// The same by the nightly compiler with these flags, which are `name`d, and with core and alloc compiled by them as well.
+pub fn build_with_core(
+    packages: &[&str],
+    target: &str,
+    (name, flags): (&str, &str),
+) -> Result<PathBuf> {
+    let mut cargo = Command::new("rustup");
+    cargo
+        .args(["run", "nightly", "cargo"])
+        .args(BUILD)
+        .arg("-Zbuild-std=core,alloc");
+    build_into(
+        without_outer(cargo),
+        &target_dir()?.join("guests").join(name),
+        packages,
+        "",
+        target,
+        &[(&flags_of(target), flags)],
+    )
+}
+
+/// The variable with the compiler's flags for a target.
+fn flags_of(target: &str) -> String {
+    let target = target.replace('-', "_").to_uppercase();
+    format!("CARGO_TARGET_{target}_RUSTFLAGS")
 }
 
 /// What makes the release mode a debug one.
@@ -68,10 +92,11 @@ const UNOPTIMIZED: [(&str, &str); 3] = [
 /// The same, of packages that are not optimized, and check themselves as debug builds do.
 pub fn build_unoptimized(packages: &[&str], target: &str) -> Result<PathBuf> {
     let target_dir = target_dir()?.join("guests").join("unoptimized");
-    build_into(&target_dir, packages, "", target, &UNOPTIMIZED)
+    build_into(cargo(), &target_dir, packages, "", target, &UNOPTIMIZED)
 }
 
 fn build_into(
+    mut cargo: Command,
     target_dir: &Path,
     packages: &[&str],
     features: &str,
@@ -79,7 +104,6 @@ fn build_into(
     environment: &[(&str, &str)],
 ) -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut cargo = cargo();
     cargo
         .current_dir(here)
         .envs(environment.iter().copied())
@@ -99,7 +123,13 @@ fn build_into(
 /// A cargo that builds in release mode, without what was meant for the cargo that runs these tests.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--quiet", "--release"]);
+    cargo.args(BUILD);
+    without_outer(cargo)
+}
+
+const BUILD: [&str; 3] = ["build", "--quiet", "--release"];
+
+fn without_outer(mut cargo: Command) -> Command {
     for (name, _) in env::vars_os() {
         let is_outer = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
         if OUTER_CARGO.iter().any(is_outer) {

@@ -1,6 +1,7 @@
 //! The stages of the tests: what each runs, what it needs, and how long it usually takes.
 //!
-//! `cargo xtask test` runs those that say whether pageslab works; `--all` runs the rest as well.
+//! `cargo xtask test` runs those that say whether pageslab works. Continuous integration has `--more` as well, as much as fits into
+//! its time on a slow machine; and `--all` has what takes long and is for whoever changes the core, and for a release.
 
 use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, NPM, Tool, WASM_CC, WASM_OPT, X86_64_LINUX};
 use crate::work::Work;
@@ -8,11 +9,18 @@ use crate::{demo, fuzz, sanitize, size, step, suites, unsafe_code};
 use anyhow::{Result, bail};
 use std::process::Command;
 
+/// When a stage is run, unless it is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Always,
+    More,
+    All,
+}
+
 pub struct Stage {
     pub name: &'static str,
     pub about: &'static str,
-    /// Whether it is run without `--all`.
-    pub is_default: bool,
+    pub when: When,
     /// Whether all or most of what it builds, but the runner, goes into target directories of its own, so that it can run beside
     /// stages of which that is not true.
     pub is_apart: bool,
@@ -32,7 +40,7 @@ pub struct Stage {
 const STAGE: Stage = Stage {
     name: "",
     about: "",
-    is_default: false,
+    when: When::More,
     is_apart: false,
     is_repeated: true,
     usual_time: 0,
@@ -46,7 +54,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "native",
         about: "the crate's tests and examples, natively",
-        is_default: true,
+        when: When::Always,
         usual_time: 41,
         work: native,
         ..STAGE
@@ -54,7 +62,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "wasip1",
         about: "the same on wasm32-wasip1 under wasmtime",
-        is_default: true,
+        when: When::Always,
         usual_time: 283,
         work: wasip1,
         ..STAGE
@@ -62,7 +70,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "guests",
         about: "guests and their ABIs, driven by a host",
-        is_default: true,
+        when: When::Always,
         usual_time: 23,
         work: guests,
         ..STAGE
@@ -70,7 +78,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "c",
         about: "malloc, free and their family, in C and C++ guests and natively",
-        is_default: true,
+        when: When::Always,
         usual_time: 70,
         uses: &[WASM_CC, CC],
         work: c,
@@ -112,8 +120,17 @@ pub const STAGES: &[Stage] = &[
         ..STAGE
     },
     Stage {
+        name: "browsers",
+        about: "JavaScript that calls guests, alone and with threads, in Node and in a browser",
+        usual_time: 20,
+        uses: &[NODE, CHROMIUM, MIRI],
+        work: browsers,
+        ..STAGE
+    },
+    Stage {
         name: "other-hosts",
         about: "wasm-bindgen in Node and in a browser, SurrealDB's Transfer, wasmi",
+        when: When::All,
         usual_time: 303,
         uses: &[NODE, CHROMIUM],
         work: other_hosts,
@@ -132,6 +149,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "suites",
         about: "the tests of well-known crates, with pageslab as their allocator",
+        when: When::All,
         is_apart: true,
         is_repeated: false,
         usual_time: 207,
@@ -156,6 +174,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "fuzz",
         about: "each fuzz target, a fixed number of inputs from its seeds on",
+        when: When::All,
         is_apart: true,
         is_repeated: false,
         usual_time: 207,
@@ -166,6 +185,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "miri",
         about: "unit tests and the global allocator, under Miri",
+        when: When::All,
         is_apart: true,
         is_repeated: false,
         usual_time: 234,
@@ -176,6 +196,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "sanitizers",
         about: "native tests under the address sanitizer, threads under the thread sanitizer",
+        when: When::All,
         is_apart: true,
         is_repeated: false,
         usual_time: 395,
@@ -227,10 +248,19 @@ pub const STAGES: &[Stage] = &[
     },
     Stage {
         name: "lint",
-        about: "rustfmt and clippy, for each target and mode",
+        about: "rustfmt, and clippy for the crate and for guests, for each target and mode",
         is_repeated: false,
-        usual_time: 509,
+        usual_time: 200,
         work: lint,
+        ..STAGE
+    },
+    Stage {
+        name: "lint-hosts",
+        about: "clippy for everything that runs on the host, Wasmtime's users among it",
+        when: When::All,
+        is_repeated: false,
+        usual_time: 300,
+        work: lint_hosts,
         ..STAGE
     },
     Stage {
@@ -309,6 +339,11 @@ fn wasm_tests(work: &mut Work, tests: &[&str]) -> Result<()> {
 fn other_hosts(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
     work.test(&["--release", "--package", "other-hosts"])
+}
+
+fn browsers(work: &mut Work) -> Result<()> {
+    work.targets(&["wasm32-unknown-unknown"])?;
+    work.test(&["--release", "--package", "browsers"])
 }
 
 fn c(work: &mut Work) -> Result<()> {
@@ -444,6 +479,7 @@ const GUESTS: [(&str, &[&str]); 4] = [
             "guest-controller",
             "guest-limits",
             "page-decoder",
+            "guest-shared",
             "page-guests",
             "example-alloc-free",
             "example-bindgen",
@@ -465,28 +501,30 @@ const GUESTS: [(&str, &[&str]); 4] = [
 fn lint(work: &mut Work) -> Result<()> {
     work.targets(&GUESTS.map(|(target, _)| target))?;
     work.run(&mut step::cargo(&["fmt", "--all", "--check"]))?;
-    let mut clippy = |arguments: &[&str]| {
-        let mut cargo = step::cargo(&["clippy"]);
-        work.run(cargo.args(arguments).args(["--", "-D", "warnings"]))
-    };
-    clippy(&["--workspace", "--all-targets"])?;
-    for mode in ["checked", "zero-on-free"] {
-        clippy(&["--all-targets", "--features", mode])?;
+    for package in ["pageslab", "pageslab-c", "pageslab-snapshot", "xtask"] {
+        clippy(work, &["--all-targets", "--package", package])?;
     }
-    clippy(&[
-        "--all-targets",
-        "--features",
-        FEATURES,
-        "--target",
-        "wasm32-wasip1",
-    ])?;
+    for mode in ["checked", "zero-on-free"] {
+        clippy(work, &["--all-targets", "--features", mode])?;
+    }
+    let wasip1 = ["--all-targets", "--features", FEATURES];
+    clippy(work, &[&wasip1[..], &WASIP1].concat())?;
     for (target, packages) in GUESTS {
         // Each alone, since together they would have each other's features.
         for package in packages {
-            clippy(&["--package", package, "--target", target])?;
+            clippy(work, &["--package", package, "--target", target])?;
         }
     }
     Ok(())
+}
+
+fn lint_hosts(work: &mut Work) -> Result<()> {
+    clippy(work, &["--workspace", "--all-targets"])
+}
+
+fn clippy(work: &mut Work, arguments: &[&str]) -> Result<()> {
+    let mut cargo = step::cargo(&["clippy"]);
+    work.run(cargo.args(arguments).args(["--", "-D", "warnings"]))
 }
 
 fn docs(work: &mut Work) -> Result<()> {
@@ -497,7 +535,7 @@ fn docs(work: &mut Work) -> Result<()> {
         &["--target", "wasm32-unknown-unknown"],
         // As docs.rs does.
         &["--features", features, "--target", "wasm32-wasip1"],
-        &["--package", "pageslab-c", "--package", "wasm-tests"],
+        &["--package", "pageslab-c", "--package", "pageslab-snapshot"],
     ] {
         let mut cargo = step::cargo(&["doc", "--no-deps"]);
         cargo.env("RUSTDOCFLAGS", "-D warnings");

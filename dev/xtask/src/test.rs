@@ -8,7 +8,7 @@
 
 use crate::log::Log;
 use crate::outcome::{Counts, Failure};
-use crate::stages::{self, STAGES, Stage};
+use crate::stages::{self, STAGES, Stage, When};
 use crate::step;
 use crate::tools::{self, Tool};
 use crate::work::Work;
@@ -32,9 +32,9 @@ pub struct Options {
     /// Run all stages
     #[arg(long, conflicts_with = "stages")]
     all: bool,
-    /// Run the stages that `cargo xtask test` leaves out without `--all`
+    /// Run the stages that continuous integration has beyond those that run without an option
     #[arg(long, conflicts_with_all = ["stages", "all"])]
-    rest: bool,
+    more: bool,
     /// Name the stages, with what they test and how long they usually take
     #[arg(long)]
     list: bool,
@@ -207,7 +207,8 @@ impl Options {
         if !self.stages.is_empty() {
             return stages::named(&self.stages);
         }
-        let is_chosen = |stage: &&Stage| self.all || stage.is_default != self.rest;
+        let when = if self.more { When::More } else { When::Always };
+        let is_chosen = |stage: &&Stage| self.all || stage.when == when;
         Ok(STAGES.iter().filter(is_chosen).collect())
     }
 }
@@ -215,9 +216,13 @@ impl Options {
 fn list() {
     let mut text = String::from("stage         usual time   what\n");
     for stage in STAGES {
-        let all = if stage.is_default { "" } else { " (--all)" };
+        let when = match stage.when {
+            When::Always => "",
+            When::More => " (--more)",
+            When::All => " (--all)",
+        };
         text += &format!(
-            "{:<14}{:>8} s   {}{all}\n",
+            "{:<14}{:>8} s   {}{when}\n",
             stage.name, stage.usual_time, stage.about
         );
     }

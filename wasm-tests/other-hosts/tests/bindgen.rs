@@ -3,6 +3,7 @@
 //!
 //! `bindgen/exercise.js` is what is done, the same in both. It returns one line, which a test reads.
 
+#[path = "../../browsers/tests/support/mod.rs"]
 mod support;
 
 use anyhow::Result;
