@@ -23,13 +23,17 @@ fn module() -> Option<Vec<u8>> {
         "wasm32-unknown-unknown",
         ("shared", SHARED),
     );
-    let file = built.expect("cargo builds the guest").join("guest_shared.wasm");
+    let file = built
+        .expect("cargo builds the guest")
+        .join("guest_shared.wasm");
     Some(fs::read(file).expect("cargo has built it"))
 }
 
 /// A folder with a `main.js` that starts workers as this host does, and tells the line by this expression of it.
 fn main_js(name: &str, host: &str, tell: &str, module: &[u8]) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("threads").join(name);
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("threads")
+        .join(name);
     fs::create_dir_all(&dir).expect("it can be made");
     let script = format!(
         "{host}{EXERCISE}\nexercise(Uint8Array.from({module:?}), start).then((line) => {tell});\n"
@@ -42,7 +46,12 @@ fn main_js(name: &str, host: &str, tell: &str, module: &[u8]) -> PathBuf {
 #[test]
 fn in_node() {
     if let (Some(node), Some(module)) = (support::node(), module()) {
-        let dir = main_js("node", include_str!("threads/node.js"), "console.log(line)", &module);
+        let dir = main_js(
+            "node",
+            include_str!("threads/node.js"),
+            "console.log(line)",
+            &module,
+        );
         support::passes_in_node(&node, &dir.join("main.js"));
     }
 }
@@ -51,7 +60,12 @@ fn in_node() {
 fn in_chromium() {
     if let (Some(chromium), Some(module)) = (support::chromium(), module()) {
         let tell = "fetch('line', { method: 'POST', body: line })";
-        let dir = main_js("chromium", include_str!("threads/browser.js"), tell, &module);
+        let dir = main_js(
+            "chromium",
+            include_str!("threads/browser.js"),
+            tell,
+            &module,
+        );
         support::passes_in_isolated_chromium(&chromium, &dir);
     }
 }
@@ -65,10 +79,11 @@ fn no_call_of_the_heap_waits() {
     for payload in Parser::new(0).parse_all(&module) {
         match payload.expect("the module is valid") {
             Payload::ImportSection(imports) => {
-                let is_function = |import: &wasmparser::Import| {
-                    matches!(import.ty, wasmparser::TypeRef::Func(_))
-                };
-                let imports = imports.into_imports().map(|import| import.expect("it is valid"));
+                let is_function =
+                    |import: &wasmparser::Import| matches!(import.ty, wasmparser::TypeRef::Func(_));
+                let imports = imports
+                    .into_imports()
+                    .map(|import| import.expect("it is valid"));
                 imported = imports.filter(is_function).count() as u32;
             }
             Payload::StartSection { func, .. } => start = Some(func),
@@ -80,7 +95,10 @@ fn no_call_of_the_heap_waits() {
                         Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. }
                     )
                 };
-                if operators.into_iter().any(|operator| is_wait(&operator.expect("it is valid"))) {
+                if operators
+                    .into_iter()
+                    .any(|operator| is_wait(&operator.expect("it is valid")))
+                {
                     waits.push(imported + defined);
                 }
                 defined += 1;
@@ -91,5 +109,8 @@ fn no_call_of_the_heap_waits() {
     // The linker's own: an instance that comes while the first one is being initialized.
     waits.retain(|&function| Some(function) != start);
     assert_eq!(waits, [], "functions that wait");
-    assert!(start.is_some() && defined > 10, "it is a module for threads");
+    assert!(
+        start.is_some() && defined > 10,
+        "it is a module for threads"
+    );
 }

@@ -48,7 +48,11 @@ pub fn passes_in_chromium(chromium: &str, dir: &Path) {
     let (mut browser, profile) = headless(chromium, dir);
     // A script that hangs fails: the page is then shown as it is after so many milliseconds.
     let shown = ["--dump-dom", "--timeout=600000"];
-    passes(browser.args(shown).arg(format!("file://{}", page.display())));
+    passes(
+        browser
+            .args(shown)
+            .arg(format!("file://{}", page.display())),
+    );
     let _ = fs::remove_dir_all(&profile);
 }
 
@@ -60,13 +64,19 @@ pub fn passes_in_isolated_chromium(chromium: &str, dir: &Path) {
     // With a port for a debugger it stays, whether the page is loaded or not.
     browser.arg("--remote-debugging-port=0");
     browser.arg(format!("http://{address}/page.html"));
-    let mut browser = browser.spawn().expect("it has answered before");
+    let log = dir.join("console.log");
+    let file = fs::File::create(&log).expect("the directory is writable");
+    let mut browser = browser
+        .stderr(file)
+        .spawn()
+        .expect("it has answered before");
     let line = served(&server, &dir.join("main.js"));
     browser.kill().expect("it is there");
     browser.wait().expect("it is there");
     let _ = fs::remove_dir_all(&profile);
-    let line = line.expect("the script posts a line within ten minutes");
-    assert!(line.contains("exercise passed: "), "{line}");
+    let console = fs::read_to_string(&log).unwrap_or_default();
+    let line = line.unwrap_or_else(|| panic!("no line within ten minutes\n{console}"));
+    assert!(line.contains("exercise passed: "), "{line}\n{console}");
     println!("{line}");
 }
 
