@@ -15,10 +15,10 @@ use core::num::NonZeroU32;
 /// changed nothing.
 ///
 /// ```
-/// # #[cfg(unix)] {
-/// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
 ///
-/// let mut heap = PageSlab::new(ReservedMemory::new(256));
+/// let mut heap = PageSlab::new(WasmMemory::new());
 /// let controller: &mut dyn MemoryController = &mut heap;
 ///
 /// let ptr = controller.alloc(5)?;
@@ -39,6 +39,18 @@ pub trait MemoryController: Sealed {
     /// A length of 0 is an allocation like others: its pointer is unlike all others that are live, and is
     /// freed once. The bytes have any contents.
     ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let (ptr, empty) = (heap.alloc(24)?, heap.alloc(0)?);
+    /// assert_eq!(ptr % 16, 0);
+    /// assert_ne!(ptr, empty);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::OutOfMemory`] if memory cannot grow, or may not, and for more bytes than a slice can have: `isize::MAX`,
@@ -46,6 +58,19 @@ pub trait MemoryController: Sealed {
     fn alloc(&mut self, len: u32) -> Result<u32>;
 
     /// Frees the allocation of `len` bytes at `ptr`.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(24)?;
+    /// assert!(heap.free(ptr, 25).is_err());
+    /// assert_eq!(heap.free(ptr, 24), Ok(()));
+    /// assert_eq!(heap.free(ptr, 24), Err(Error::DoubleFree { ptr, len: 24 }));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -55,12 +80,37 @@ pub trait MemoryController: Sealed {
 
     /// The `len` bytes at `ptr`, which are all or a part of one live allocation.
     ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(5)?;
+    /// heap.mut_mem(ptr, 5).copy_from_slice(b"hello");
+    /// assert_eq!(heap.mut_mem(ptr + 1, 3), b"ell");
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Panics
     ///
     /// If the bytes are not all within one live allocation, with the reason.
     fn mut_mem(&mut self, ptr: u32, len: u32) -> &mut [u8];
 
     /// The same, with an error where `mut_mem` panics: for pointers and lengths that a host has chosen.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(5)?;
+    /// heap.try_mut_mem(ptr, 5)?.copy_from_slice(b"hello");
+    /// let error = Error::LengthMismatch { ptr, allocated: 5, given: 6 };
+    /// assert_eq!(heap.try_mut_mem(ptr + 1, 5), Err(error));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -70,6 +120,17 @@ pub trait MemoryController: Sealed {
 
     /// Allocates as [`alloc`](Self::alloc) does, aligned to `align` as well: a power of two up to 65,536.
     ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// assert_eq!(heap.alloc_aligned(100, 4096)? % 4096, 0);
+    /// assert_eq!(heap.alloc_aligned(100, 24), Err(Error::InvalidAlignment { align: 24 }));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidAlignment`] if `align` is none of these, else as `alloc`.
@@ -78,6 +139,20 @@ pub trait MemoryController: Sealed {
     /// Changes the length of an allocation, and returns its pointer: the same one, or that of a new
     /// allocation (aligned to 16), in which case the old one has been freed. The bytes up to the shorter
     /// length stay as they were.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(5)?;
+    /// heap.mut_mem(ptr, 5).copy_from_slice(b"hello");
+    /// let ptr = heap.realloc(ptr, 5, 1000)?;
+    /// assert_eq!(heap.mut_mem(ptr, 5), b"hello");
+    /// assert_eq!(heap.len_at(ptr), Ok(1000));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -96,6 +171,19 @@ impl<M> Sealed for PageSlab<M> {}
 ///
 /// It takes nothing from its memory before the first allocation. Dropping it drops the memory value; what
 /// `WasmMemory` has grown stays grown.
+///
+/// ```
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
+///
+/// let mut heap = PageSlab::new(WasmMemory::new());
+/// let mut other = PageSlab::new(WasmMemory::new());
+/// let ptr = heap.alloc(24)?;
+/// assert_eq!(other.free(ptr, 24), Err(Error::InvalidPointer { ptr }));
+/// assert_eq!(heap.free(ptr, 24), Ok(()));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
 pub struct PageSlab<M> {
     pub(crate) heap: Heap<M>,
     /// What checked mode keeps; nothing otherwise.
@@ -107,6 +195,18 @@ static_assertions::assert_impl_all!(PageSlab<crate::ReservedMemory>: Send);
 
 impl<M> PageSlab<M> {
     /// A heap in this memory, which may grow as far as the memory can.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// assert_eq!(heap.pages(), 0);
+    /// heap.alloc(24)?;
+    /// assert_eq!(heap.pages(), 1);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub const fn new(memory: M) -> Self {
         Self::with_limit(memory, MAX_PAGES)
     }
@@ -115,10 +215,10 @@ impl<M> PageSlab<M> {
     /// included. Pages of other parties do not count.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::with_limit(ReservedMemory::new(256), 4);
+    /// let mut heap = PageSlab::with_limit(WasmMemory::new(), 4);
     /// assert_eq!(heap.alloc(300_000), Err(Error::OutOfMemory { len: 300_000 }));
     /// assert!(heap.alloc(100_000).is_ok());
     /// # }
@@ -132,22 +232,68 @@ impl<M> PageSlab<M> {
 
     /// From now on the heap never holds more than `max_pages` pages of 64 KiB, or than it does already. As
     /// [`with_limit`](Self::with_limit).
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// heap.set_limit(4);
+    /// assert_eq!(heap.alloc(300_000), Err(Error::OutOfMemory { len: 300_000 }));
+    /// heap.set_limit(16);
+    /// assert!(heap.alloc(300_000).is_ok());
+    /// # }
+    /// ```
     pub fn set_limit(&mut self, max_pages: u32) {
         self.heap.runs.set_limit(max_pages);
     }
 
     /// How many pages of 64 KiB the heap holds.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// heap.alloc(100_000)?;
+    /// assert_eq!(heap.pages(), 2);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn pages(&self) -> u32 {
         self.heap.runs.held()
     }
 
     /// The memory.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{LinearMemory, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(5)?;
+    /// let address = heap.memory().address(ptr);
+    /// assert_eq!(heap.mut_mem(ptr, 5).as_mut_ptr(), address);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn memory(&self) -> &M {
         &self.heap.runs.memory
     }
 
     /// Whether an earlier call was stopped in the midst of a change, and left the heap dead: [`Error::Poisoned`]. Nobody knows
     /// then what is live.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// heap.alloc(24)?;
+    /// assert!(!heap.is_poisoned());
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn is_poisoned(&self) -> bool {
         self.heap.is_poisoned()
     }
@@ -156,10 +302,10 @@ impl<M> PageSlab<M> {
     /// [is poisoned](Self::is_poisoned).
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// let ptr = heap.alloc(100)?;
     /// assert_eq!(heap.live().collect::<Vec<_>>(), [(ptr, 100)]);
     /// # }
@@ -174,10 +320,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// The length of the live allocation that starts at `ptr`, in bytes: for callers that do not know it.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// let ptr = heap.alloc(5)?;
     /// assert_eq!(heap.len_at(ptr), Ok(5));
     /// assert_eq!(heap.len_at(ptr + 1), Err(Error::InvalidPointer { ptr: ptr + 1 }));
@@ -198,6 +344,18 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// What the heap consists of, found out in time proportional to its size.
     ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// heap.alloc(100)?;
+    /// let stats = heap.stats()?;
+    /// assert_eq!((stats.live_blocks, stats.live_bytes), (1, 100));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Poisoned`] if an earlier call was stopped in the midst of a change: what there is cannot be told then.
@@ -212,10 +370,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// package `pageslab-snapshot` reads. Returns how many bytes that is; if the buffer has fewer, what is in it is of no use.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// heap.alloc(100)?;
     /// let mut buffer = vec![0; heap.snapshot(&mut [])?];
     /// assert_eq!(heap.snapshot(&mut buffer)?, buffer.len());
@@ -241,10 +399,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// If one does not hold, with the reason: that is a bug in pageslab, or something wrote to its metadata.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// heap.alloc(100)?;
     /// heap.check_invariants();
     /// # }
@@ -382,10 +540,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// included; or else leave zeros in whatever it does not put back, such as pages that were grown since.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(256));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// let ptr = heap.alloc_zeroed(100_000, 16)?;
     /// assert!(heap.mut_mem(ptr, 100_000).iter().all(|&byte| byte == 0));
     /// # }
@@ -403,6 +561,18 @@ impl<M: LinearMemory> PageSlab<M> {
 
     /// Changes the length of an allocation as [`MemoryController::realloc`] does, and keeps it aligned to `align`, to
     /// which it must be aligned already.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc_aligned(100, 4096)?;
+    /// let ptr = heap.realloc_aligned(ptr, 100, 5000, 4096)?;
+    /// assert_eq!((ptr % 4096, heap.len_at(ptr)), (0, Ok(5000)));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -75,6 +75,18 @@ pub enum Error {
 }
 
 /// A result whose error is [`Error`].
+///
+/// ```
+/// use pageslab::{MemoryController, Result};
+///
+/// fn greeting(heap: &mut dyn MemoryController) -> Result<u32> {
+///     let ptr = heap.alloc(5)?;
+///     heap.try_mut_mem(ptr, 5)?.copy_from_slice(b"hello");
+///     Ok(ptr)
+/// }
+/// # #[cfg(target_arch = "wasm32")]
+/// assert!(greeting(&mut pageslab::PageSlab::new(pageslab::WasmMemory::new())).is_ok());
+/// ```
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// A number that was read from memory which is filled with checked mode's pattern.

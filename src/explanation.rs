@@ -8,6 +8,19 @@ use core::fmt;
 
 /// An [`Error`] with what its heap knows of the memory of which it speaks, as [`PageSlab::explain`] makes it. It is made to be
 /// printed: the error, and a line for whatever else is known.
+///
+/// ```
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{MemoryController, PageSlab, WasmMemory};
+///
+/// let mut heap = PageSlab::new(WasmMemory::new());
+/// let ptr = heap.alloc(24)?;
+/// let error = heap.free(ptr + 8, 24).unwrap_err();
+/// let text = heap.explain(error).to_string();
+/// assert!(text.contains("is 8 bytes behind the start of the allocation"));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
     error: Error,
@@ -50,10 +63,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// checked mode who had the memory, and what was written to it.
     ///
     /// ```
-    /// # #[cfg(unix)] {
-    /// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// let ptr = heap.alloc(24)?;
     /// let error = heap.free(ptr + 8, 24).unwrap_err();
     /// let text = heap.explain(error).to_string();

@@ -73,7 +73,8 @@ fn with_heap<R>(call: impl FnOnce(&mut PageSlab<Memory>) -> R) -> R {
 /// #[global_allocator]
 /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
 ///
-/// assert_eq!(vec![1, 2, 3].len(), 3);
+/// let text = String::from("on this heap");
+/// assert_eq!(ALLOCATOR.len_of(text.as_ptr().cast_mut()), Ok(12));
 /// ```
 ///
 /// There is one heap in a module, and every value of this type is a handle to it, as are the functions that
@@ -102,6 +103,18 @@ pub struct GlobalPageSlab {
 
 impl GlobalPageSlab {
     /// The heap, with [`report_and_trap`] as its handler of misuse.
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let boxed = Box::new(7);
+    /// assert!(ALLOCATOR.live()? > 0);
+    /// # drop(boxed);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { handler: None }
@@ -114,12 +127,13 @@ impl GlobalPageSlab {
     ///
     /// fn tell(error: Error) -> ! {
     ///     eprintln!("a plugin misused its heap: {error}");
+    /// #   if error == (Error::InvalidPointer { ptr: 8 }) { std::process::exit(0) } // as it should be
     ///     std::process::abort()
     /// }
     ///
     /// #[global_allocator]
     /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(tell);
-    /// # fn main() {}
+    /// # ALLOCATOR.misuse(Error::InvalidPointer { ptr: 8 });
     /// ```
     #[must_use]
     pub const fn with_misuse_handler(handler: MisuseHandler) -> Self {
@@ -128,6 +142,17 @@ impl GlobalPageSlab {
     }
 
     /// How many pages of 64 KiB the heap holds.
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let bytes = vec![7u8; 1 << 20];
+    /// assert!(ALLOCATOR.pages() >= 16);
+    /// # drop(bytes);
+    /// ```
     pub fn pages(&self) -> u32 {
         with_heap(|heap| heap.pages())
     }
@@ -162,6 +187,19 @@ impl GlobalPageSlab {
 
     /// How many allocations are live. Takes time with the size of the heap.
     ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let before = ALLOCATOR.live()?;
+    /// let boxed = Box::new(7);
+    /// assert_eq!(ALLOCATOR.live()?, before + 1);
+    /// # drop(boxed);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Poisoned`]: nobody knows then what is live.
@@ -170,6 +208,17 @@ impl GlobalPageSlab {
     }
 
     /// As [`PageSlab::is_poisoned`].
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let boxed = Box::new(7);
+    /// assert!(!ALLOCATOR.is_poisoned());
+    /// # drop(boxed);
+    /// ```
     pub fn is_poisoned(&self) -> bool {
         with_heap(|heap| heap.is_poisoned())
     }
@@ -184,6 +233,19 @@ impl GlobalPageSlab {
 
     /// What the heap consists of, as [`PageSlab::stats`].
     ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let before = ALLOCATOR.stats()?;
+    /// let bytes = vec![7u8; 1000];
+    /// assert_eq!(ALLOCATOR.stats()?.live_bytes, before.live_bytes + 1000);
+    /// # drop(bytes);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`PageSlab::stats`].
@@ -194,6 +256,19 @@ impl GlobalPageSlab {
     /// Writes down every run and slab of the heap, as [`PageSlab::snapshot`]. The buffer may be a block of this heap: then it is in the
     /// snapshot.
     ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// // A little more, for the run or the slab of the buffer itself.
+    /// let mut buffer = vec![0; ALLOCATOR.snapshot(&mut [])? + 1024];
+    /// let len = ALLOCATOR.snapshot(&mut buffer)?;
+    /// assert!(buffer[..len].starts_with(b"pageslab"));
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`PageSlab::snapshot`].
@@ -203,6 +278,17 @@ impl GlobalPageSlab {
 
     /// The length of the live allocation that starts at this address, in bytes: for callers that do not know it, such as
     /// C's `free`.
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let mut bytes = vec![7u8; 24];
+    /// assert_eq!(ALLOCATOR.len_of(bytes.as_mut_ptr()), Ok(24));
+    /// assert!(ALLOCATOR.len_of(&mut bytes[1]).is_err());
+    /// ```
     ///
     /// # Errors
     ///
@@ -222,12 +308,37 @@ impl GlobalPageSlab {
     }
 
     /// Calls the handler of misuse, for code that finds misuse itself.
+    ///
+    /// ```
+    /// use pageslab::{Error, GlobalPageSlab};
+    ///
+    /// fn end(error: Error) -> ! {
+    ///     assert_eq!(error, Error::InvalidPointer { ptr: 8 });
+    ///     std::process::exit(0)
+    /// }
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(end);
+    ///
+    /// ALLOCATOR.misuse(Error::InvalidPointer { ptr: 8 });
+    /// ```
     #[cold]
     pub fn misuse(&self, error: Error) -> ! {
         misused(self.handler, error)
     }
 
     /// Checks all invariants of the heap, as [`PageSlab::check_invariants`] does.
+    ///
+    /// ```
+    /// use pageslab::GlobalPageSlab;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// let bytes = vec![7u8; 24];
+    /// ALLOCATOR.check_invariants();
+    /// # drop(bytes);
+    /// ```
     ///
     /// # Panics
     ///
@@ -239,6 +350,20 @@ impl GlobalPageSlab {
     }
 
     /// The heap as a [`MemoryController`], for code that moves data through blocks that it shares with a host.
+    ///
+    /// ```
+    /// use pageslab::{GlobalPageSlab, MemoryController, abi::alloc_free};
+    ///
+    /// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// // SAFETY: only what it allocated itself is passed to it, as long as no host has it.
+    /// let mut controller = unsafe { HEAP.controller() };
+    /// let ptr = controller.alloc(5)?;
+    /// controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+    /// // SAFETY: nobody uses the block. (This is the host's call.)
+    /// assert_eq!(unsafe { alloc_free::free(ptr, 5) }, alloc_free::OK);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Safety
     ///
@@ -428,6 +553,18 @@ pub struct GlobalController(());
 impl GlobalController {
     /// As [`PageSlab::len_at`].
     ///
+    /// ```
+    /// use pageslab::{GlobalPageSlab, MemoryController};
+    ///
+    /// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// // SAFETY: only what it allocated itself is passed to it.
+    /// let mut controller = unsafe { HEAP.controller() };
+    /// let ptr = controller.alloc(24)?;
+    /// assert_eq!(controller.len_at(ptr), Ok(24));
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`PageSlab::len_at`].
@@ -436,6 +573,20 @@ impl GlobalController {
     }
 
     /// As [`PageSlab::realloc_aligned`], and what the block gains is cleared.
+    ///
+    /// ```
+    /// use pageslab::{GlobalPageSlab, MemoryController};
+    ///
+    /// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// // SAFETY: only what it allocated itself is passed to it.
+    /// let mut controller = unsafe { HEAP.controller() };
+    /// let ptr = controller.alloc_aligned(1, 4096)?;
+    /// let ptr = controller.realloc_aligned(ptr, 1, 5000, 4096)?;
+    /// assert_eq!(ptr % 4096, 0);
+    /// assert_eq!(controller.mut_mem(ptr, 5000), [0; 5000]);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -458,6 +609,19 @@ impl GlobalController {
     }
 
     /// As [`PageSlab::alloc_zeroed`].
+    ///
+    /// ```
+    /// use pageslab::{GlobalPageSlab, MemoryController};
+    ///
+    /// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+    ///
+    /// // SAFETY: only what it allocated itself is passed to it.
+    /// let mut controller = unsafe { HEAP.controller() };
+    /// let ptr = controller.alloc_zeroed(5, 4096)?;
+    /// assert_eq!(ptr % 4096, 0);
+    /// assert_eq!(controller.mut_mem(ptr, 5), [0; 5]);
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@
 //!
 //! #[global_allocator]
 //! static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::new();
+//! # assert_eq!(ALLOCATOR.len_of(String::from("guest").as_mut_ptr()), Ok(5));
 //! # }
 //! ```
 //!
@@ -24,17 +25,19 @@
 //!
 //! ```
 //! pageslab::export_abi!(alloc_free);
-//! # fn main() {}
+//! # #[cfg(target_arch = "wasm32")] {
+//! # unsafe extern "C" { safe fn __alloc(len: u32, align: u32) -> u32; }
+//! # assert_ne!(__alloc(24, 8), 0);
+//! # }
 //! ```
 //!
 //! As a controller for memory that a host asks for, behind the [`MemoryController`] trait:
 //!
 //! ```
-//! # #[cfg(unix)] {
-//! use pageslab::{Error, MemoryController, PageSlab, ReservedMemory};
+//! # #[cfg(target_arch = "wasm32")] {
+//! use pageslab::{Error, MemoryController, PageSlab, WasmMemory};
 //!
-//! // In a guest: `PageSlab::new(WasmMemory::new())`.
-//! let mut heap = PageSlab::new(ReservedMemory::new(1024));
+//! let mut heap = PageSlab::new(WasmMemory::new());
 //! let ptr = heap.alloc(24)?;
 //! heap.mut_mem(ptr, 24).fill(7);
 //! assert_eq!(heap.free(ptr, 32), Err(Error::LengthMismatch { ptr, allocated: 24, given: 32 }));

@@ -80,6 +80,19 @@ impl Checks {
 }
 
 /// What some memory is.
+///
+/// ```
+/// # #[cfg(all(feature = "checked", target_arch = "wasm32"))] {
+/// use pageslab::{MemoryController, PageSlab, State, WasmMemory};
+///
+/// let mut heap = PageSlab::new(WasmMemory::new());
+/// let ptr = heap.alloc(20)?;
+/// assert!(matches!(heap.report(ptr).unwrap().state, State::Live { len: 20, .. }));
+/// heap.free(ptr, 20)?;
+/// assert!(matches!(heap.report(ptr).unwrap().state, State::Freed { len: 20, .. }));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {

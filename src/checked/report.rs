@@ -14,10 +14,10 @@ use core::fmt;
 /// What is known of a slot, of a run of frames, or of memory beside them. It is made to be printed:
 ///
 /// ```
-/// # #[cfg(all(unix, feature = "checked"))] {
-/// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, ReservedMemory};
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, WasmMemory};
 ///
-/// let mut heap = PageSlab::new(ReservedMemory::new(16));
+/// let mut heap = PageSlab::new(WasmMemory::new());
 /// heap.set_tag(7);
 /// let ptr = heap.alloc(20)?;
 /// // SAFETY: the byte is the heap's, and nobody has a reference to it.
@@ -52,6 +52,20 @@ pub struct Report {
 }
 
 /// Bytes that were written by somebody who must not. Their places are counted from the block's pointer.
+///
+/// ```
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{LinearMemory, MemoryController, PageSlab, WasmMemory};
+///
+/// let mut heap = PageSlab::new(WasmMemory::new());
+/// let ptr = heap.alloc(20)?;
+/// // SAFETY: the bytes are the heap's, and nobody has a reference to them.
+/// unsafe { heap.memory().address(ptr + 21).copy_from(b"hi".as_ptr(), 2) };
+/// let damage = heap.report(ptr).unwrap().damage.unwrap();
+/// assert_eq!((damage.first, damage.last, damage.count), (21, 22, 2));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damage {
@@ -85,6 +99,19 @@ impl Damage {
     }
 
     /// What there is now, from the first on: up to eight bytes, as many as there are up to the last.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{LinearMemory, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(20)?;
+    /// // SAFETY: the bytes are the heap's, and nobody has a reference to them.
+    /// unsafe { heap.memory().address(ptr + 21).copy_from(b"hi".as_ptr(), 2) };
+    /// assert_eq!(heap.report(ptr).unwrap().damage.unwrap().bytes(), b"hi");
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let len = (self.last - self.first) as usize + 1;
@@ -94,6 +121,21 @@ impl Damage {
 
 impl Report {
     /// The error that the damage is, if there is any.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(20)?;
+    /// assert_eq!(heap.report(ptr).unwrap().error(), None);
+    /// // SAFETY: the byte is the heap's, and nobody has a reference to it.
+    /// unsafe { heap.memory().address(ptr + 20).write(b'!') };
+    /// let error = Error::Overflow { ptr, len: 20, at: 20 };
+    /// assert_eq!(heap.report(ptr).unwrap().error(), Some(error));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<Error> {
         let (ptr, at) = (self.ptr, self.damage?.first);
@@ -156,10 +198,10 @@ impl fmt::Display for Report {
 /// The live blocks of one size class and one tag. Made to be printed:
 ///
 /// ```
-/// # #[cfg(all(unix, feature = "checked"))] {
-/// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{MemoryController, PageSlab, WasmMemory};
 ///
-/// let mut heap = PageSlab::new(ReservedMemory::new(16));
+/// let mut heap = PageSlab::new(WasmMemory::new());
 /// heap.alloc(20)?;
 /// heap.set_tag(7);
 /// heap.alloc(21)?;
@@ -224,6 +266,18 @@ impl fmt::Display for Usage {
 impl<M: LinearMemory> PageSlab<M> {
     /// Sets the tag of the present caller, and returns the one before. Blocks remember the tags of who allocated and who
     /// freed them; 0, the first tag, is nobody's. What they stand for is the guest's choice: a part of it, a request.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// assert_eq!(heap.set_tag(7), 0);
+    /// let ptr = heap.alloc(20)?;
+    /// assert_eq!(heap.report(ptr).unwrap().allocated_by, 7);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn set_tag(&mut self, tag: u16) -> u16 {
         core::mem::replace(&mut self.checks_mut().tag, tag)
     }
@@ -232,10 +286,10 @@ impl<M: LinearMemory> PageSlab<M> {
     /// and in front of metadata. Takes time with the size of the heap.
     ///
     /// ```
-    /// # #[cfg(all(unix, feature = "checked"))] {
-    /// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, ReservedMemory};
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{Error, LinearMemory, MemoryController, PageSlab, WasmMemory};
     ///
-    /// let mut heap = PageSlab::new(ReservedMemory::new(16));
+    /// let mut heap = PageSlab::new(WasmMemory::new());
     /// let ptr = heap.alloc(20)?;
     /// heap.free(ptr, 20)?;
     /// assert_eq!(heap.check(), Ok(()));
@@ -261,6 +315,23 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// Whatever [`check`](Self::check) finds, in the order of addresses.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{LinearMemory, MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptrs = [heap.alloc(20)?, heap.alloc(2000)?];
+    /// // SAFETY: the bytes are the heap's, and nobody has a reference to them.
+    /// unsafe {
+    ///     heap.memory().address(ptrs[0] + 20).write(b'!');
+    ///     heap.memory().address(ptrs[1] + 2000).write(b'!');
+    /// }
+    /// let firsts = heap.damage().map(|report| report.damage.unwrap().first);
+    /// assert_eq!(firsts.collect::<Vec<_>>(), [20, 2000]);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn damage(&self) -> impl Iterator<Item = Report> {
         self.places()
             .map(|place| self.report_of(&place))
@@ -268,6 +339,20 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// What is known of the slot or the run that holds the byte at `ptr`. `None` if none does, or the heap is poisoned.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, State, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// let ptr = heap.alloc(20)?;
+    /// let report = heap.report(ptr + 19).unwrap();
+    /// assert_eq!((report.ptr, report.room), (ptr, 32));
+    /// assert!(matches!(report.state, State::Live { len: 20, .. }));
+    /// assert_eq!(heap.report(0), None);
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn report(&self, ptr: u32) -> Option<Report> {
         if self.heap.is_poisoned() {
             return None;
@@ -276,6 +361,19 @@ impl<M: LinearMemory> PageSlab<M> {
     }
 
     /// What is live, by size class and by tag. Nothing if the heap [is poisoned](Self::is_poisoned).
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::{MemoryController, PageSlab, WasmMemory};
+    ///
+    /// let mut heap = PageSlab::new(WasmMemory::new());
+    /// heap.alloc(20)?;
+    /// heap.alloc(21)?;
+    /// let usage = heap.usage().next().unwrap();
+    /// assert_eq!((usage.slot, usage.blocks, usage.bytes), (Some(32), 2, 41));
+    /// # }
+    /// # Ok::<(), pageslab::Error>(())
+    /// ```
     pub fn usage(&self) -> impl Iterator<Item = Usage> {
         core::iter::successors(self.next_usage(None), |last| self.next_usage(Some(*last)))
     }

@@ -71,28 +71,108 @@ pub mod alloc_free {
     use super::*;
 
     /// The allocation was freed.
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{OK, alloc, free};
+    /// // SAFETY: nobody uses the allocation.
+    /// assert_eq!(unsafe { free(alloc(24, 8), 24) }, OK);
+    /// ```
     pub const OK: u32 = 0;
     /// The status for [`Error::InvalidPointer`].
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{INVALID_POINTER, free};
+    /// // SAFETY: there is no allocation.
+    /// assert_eq!(unsafe { free(8, 24) }, INVALID_POINTER);
+    /// ```
     pub const INVALID_POINTER: u32 = 1;
     /// The status for [`Error::LengthMismatch`].
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{LENGTH_MISMATCH, alloc, free};
+    /// // SAFETY: nobody uses the allocation.
+    /// assert_eq!(unsafe { free(alloc(24, 8), 23) }, LENGTH_MISMATCH);
+    /// ```
     pub const LENGTH_MISMATCH: u32 = 2;
     /// The status for [`Error::DoubleFree`].
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{DOUBLE_FREE, alloc, free};
+    /// let ptr = alloc(24, 8);
+    /// // SAFETY: nobody uses the allocation.
+    /// let statuses = unsafe { [free(ptr, 24), free(ptr, 24)] };
+    /// assert_eq!(statuses, [0, DOUBLE_FREE]);
+    /// ```
     pub const DOUBLE_FREE: u32 = 3;
     /// The status for [`Error::Overflow`].
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "checked", target_arch = "wasm32"))] {
+    /// use pageslab::abi::alloc_free::{OVERFLOW, alloc, free};
+    /// let ptr = alloc(24, 8);
+    /// // SAFETY: the byte is the heap's, and nobody has a reference to it.
+    /// unsafe { ((ptr + 24) as *mut u8).write(b'!') };
+    /// // SAFETY: nobody uses the allocation.
+    /// assert_eq!(unsafe { free(ptr, 24) }, OVERFLOW);
+    /// # }
+    /// ```
     pub const OVERFLOW: u32 = 4;
     /// The status for [`Error::WriteAfterFree`].
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "checked", target_arch = "wasm32"))] {
+    /// use pageslab::abi::{alloc_free::{WRITE_AFTER_FREE, alloc, free}, checked::check};
+    /// let ptr = alloc(24, 8);
+    /// // SAFETY: nobody uses the allocation, but for one write, and then the byte is the heap's.
+    /// unsafe {
+    ///     free(ptr, 24);
+    ///     (ptr as *mut u8).write(b'!');
+    /// }
+    /// assert_eq!(check(), WRITE_AFTER_FREE);
+    /// # }
+    /// ```
     pub const WRITE_AFTER_FREE: u32 = 5;
     /// The status for [`Error::Poisoned`].
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{POISONED, alloc, free};
+    /// // SAFETY: nobody uses the allocation.
+    /// assert_ne!(unsafe { free(alloc(24, 8), 24) }, POISONED);
+    /// ```
     pub const POISONED: u32 = 6;
     /// The status for [`Error::OutOfMemory`], which no call returns: `__heap_status` tells it.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::abi::{alloc_free::{OUT_OF_MEMORY, alloc}, messages::status};
+    /// assert_eq!(alloc(u32::MAX, 1), 0);
+    /// assert_eq!(status(), OUT_OF_MEMORY);
+    /// # }
+    /// ```
     pub const OUT_OF_MEMORY: u32 = 7;
     /// The status for [`Error::InvalidAlignment`], likewise.
+    ///
+    /// ```
+    /// # #[cfg(target_arch = "wasm32")] {
+    /// use pageslab::abi::{alloc_free::{INVALID_ALIGNMENT, alloc}, messages::status};
+    /// assert_eq!(alloc(24, 3), 0);
+    /// assert_eq!(status(), INVALID_ALIGNMENT);
+    /// # }
+    /// ```
     pub const INVALID_ALIGNMENT: u32 = 8;
 
     /// `__alloc`: allocates `len` bytes, aligned to `align`, a power of two up to 65,536. Returns the pointer, or 0 if
     /// memory is exhausted, the alignment is none of these, or the heap is poisoned; and in checked mode if the memory was
     /// written to while it was free, which is told to stderr, where there is one. `__heap_status` tells which it was, if the
     /// module exports `messages`.
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::alloc;
+    ///
+    /// let ptr = alloc(24, 64);
+    /// assert!(ptr != 0 && ptr % 64 == 0);
+    /// assert_eq!(alloc(24, 3), 0);
+    /// ```
     #[must_use]
     #[inline]
     pub fn alloc(len: u32, align: u32) -> u32 {
@@ -101,6 +181,17 @@ pub mod alloc_free {
 
     /// `__free`: frees the allocation of `len` bytes at `ptr`. Returns [`OK`], or the status that says what was wrong. With
     /// [`WRITE_AFTER_FREE`], which checked mode also tells to stderr, it was with another block: the call can be made again.
+    ///
+    /// ```
+    /// use pageslab::abi::alloc_free::{DOUBLE_FREE, OK, alloc, free};
+    ///
+    /// let ptr = alloc(24, 8);
+    /// // SAFETY: nobody uses the allocation.
+    /// unsafe {
+    ///     assert_eq!(free(ptr, 24), OK);
+    ///     assert_eq!(free(ptr, 24), DOUBLE_FREE);
+    /// }
+    /// ```
     ///
     /// # Safety
     ///
@@ -128,11 +219,29 @@ pub mod alloc_free {
 
 /// `__pageslab_heap`: where the heap lies, for a host that reads it out of the guest's memory. The package `pageslab-snapshot` does,
 /// and `docs/snapshot.md` tells how.
+///
+/// ```
+/// pageslab::export_abi!(snapshot);
+///
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe static __pageslab_heap: [u8; 8]; }
+/// // What a host finds at this address:
+/// assert_eq!(__pageslab_heap, *b"pageslab");
+/// # }
+/// ```
 pub mod snapshot {
     pub use crate::global::layout::{HEAP_LAYOUT, HeapLayout};
 }
 
 /// `__heap_check` and `__heap_leaks`: checked mode, at any time that a host likes, such as before it drops the instance.
+///
+/// ```
+/// use pageslab::abi::{alloc_free::alloc, checked::{check, leaks}};
+///
+/// let before = leaks();
+/// assert_ne!(alloc(24, 8), 0);
+/// assert_eq!((check(), leaks()), (0, before + 1));
+/// ```
 #[cfg(feature = "checked")]
 pub mod checked {
     use super::*;
@@ -143,6 +252,13 @@ pub mod checked {
     /// `__heap_check`: verifies all memory that nobody may write to. Returns [`OK`](alloc_free::OK),
     /// [`OVERFLOW`](alloc_free::OVERFLOW), [`WRITE_AFTER_FREE`](alloc_free::WRITE_AFTER_FREE) or
     /// [`POISONED`](alloc_free::POISONED), and writes a report to stderr, where there is one.
+    ///
+    /// ```
+    /// use pageslab::abi::{alloc_free::{OK, alloc}, checked::check};
+    ///
+    /// assert_ne!(alloc(24, 8), 0);
+    /// assert_eq!(check(), OK);
+    /// ```
     #[inline]
     pub fn check() -> u32 {
         let result = HEAP.check();
@@ -153,10 +269,23 @@ pub mod checked {
     }
 
     /// What `__heap_leaks` returns of a heap that is poisoned: nobody knows then what is live.
+    ///
+    /// ```
+    /// use pageslab::abi::checked::{UNKNOWN, leaks};
+    /// assert_ne!(leaks(), UNKNOWN);
+    /// ```
     pub const UNKNOWN: u32 = u32::MAX;
 
     /// `__heap_leaks`: how many blocks are live, or [`UNKNOWN`]. Writes to stderr, where there is one, how many there are of
     /// each size class and each tag, or that the heap is poisoned.
+    ///
+    /// ```
+    /// use pageslab::abi::{alloc_free::alloc, checked::leaks};
+    ///
+    /// let before = leaks();
+    /// assert_ne!(alloc(24, 8), 0);
+    /// assert_eq!(leaks(), before + 1);
+    /// ```
     #[inline]
     pub fn leaks() -> u32 {
         HEAP.report_leaks().unwrap_or_else(|error| {
@@ -184,6 +313,12 @@ pub mod surrealism {
 
     /// `__sr_alloc`: allocates `len` bytes, aligned to 8 (in fact to 16). Returns the pointer, or 0, as
     /// [`__alloc`](super::alloc_free::alloc) does.
+    ///
+    /// ```
+    /// use pageslab::abi::surrealism::alloc;
+    /// assert_ne!(alloc(24), 0);
+    /// assert_eq!(alloc(u32::MAX), 0);
+    /// ```
     #[must_use]
     #[inline]
     pub fn alloc(len: u32) -> u32 {
@@ -191,6 +326,17 @@ pub mod surrealism {
     }
 
     /// `__sr_free`: frees the allocation of `len` bytes at `ptr`. Returns 1, or 0 if there is none.
+    ///
+    /// ```
+    /// use pageslab::abi::surrealism::{alloc, free};
+    ///
+    /// let ptr = alloc(24);
+    /// // SAFETY: nobody uses the allocation.
+    /// unsafe {
+    ///     assert_eq!(free(ptr, 24), 1);
+    ///     assert_eq!(free(ptr, 24), 0);
+    /// }
+    /// ```
     ///
     /// # Safety
     ///
@@ -306,10 +452,81 @@ fn failed(error: Error) {
 /// All numbers are `u32`, but for the `u64` of `__heap_message` and `__heap_stats`. Each can be there once in a module, in a
 /// crate of type `cdylib` or one that it uses. Natively, where nobody calls them, the line does nothing.
 ///
+/// Each line, and what a host may then call:
+///
 /// ```
 /// pageslab::export_abi!(alloc_free);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe fn __alloc(len: u32, align: u32) -> u32; fn __free(ptr: u32, len: u32) -> u32; }
+/// let ptr = __alloc(24, 8);
+/// // SAFETY: nobody uses the allocation.
+/// assert_eq!(unsafe { __free(ptr, 24) }, 0);
+/// # }
+/// ```
+///
+/// ```
 /// pageslab::export_abi!(surrealism);
-/// # fn main() {}
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe fn __sr_alloc(len: u32) -> u32; fn __sr_free(ptr: u32, len: u32) -> u32; }
+/// let ptr = __sr_alloc(24);
+/// // SAFETY: nobody uses the allocation.
+/// assert_eq!(unsafe { __sr_free(ptr, 24) }, 1);
+/// # }
+/// ```
+///
+/// ```
+/// pageslab::export_abi!(cabi_realloc);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { fn cabi_realloc(old_ptr: u32, old_len: u32, align: u32, new_len: u32) -> u32; }
+/// // SAFETY: there is no old allocation.
+/// let ptr = unsafe { cabi_realloc(0, 0, 64, 24) };
+/// assert_eq!(ptr % 64, 0);
+/// # }
+/// ```
+///
+/// ```
+/// pageslab::export_abi!(c);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe fn malloc(size: usize) -> *mut u8; }
+/// static HEAP: pageslab::GlobalPageSlab = pageslab::GlobalPageSlab::new();
+/// assert_eq!(HEAP.len_of(malloc(24)), Ok(24));
+/// # }
+/// ```
+///
+/// ```
+/// pageslab::export_abi!(messages);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe fn __heap_status() -> u32; safe fn __heap_message() -> u64; }
+/// assert_eq!(__heap_status(), 0);
+/// assert_eq!(__heap_message() as u32, 0); // a text of no bytes
+/// # }
+/// ```
+///
+/// ```
+/// pageslab::export_abi!(stats);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe fn __heap_stats() -> u64; }
+/// let numbers = (__heap_stats() >> 32) as *const u64;
+/// // SAFETY: the first of them is the version.
+/// assert_eq!(unsafe { numbers.read() }, 1);
+/// # }
+/// ```
+///
+/// ```
+/// # #[cfg(all(feature = "checked", target_arch = "wasm32"))] {
+/// pageslab::export_abi!(checked);
+/// # unsafe extern "C" { safe fn __heap_check() -> u32; safe fn __heap_leaks() -> u32; }
+/// assert_eq!(__heap_check(), 0);
+/// assert_ne!(__heap_leaks(), u32::MAX);
+/// # }
+/// ```
+///
+/// ```
+/// pageslab::export_abi!(snapshot);
+/// # #[cfg(target_arch = "wasm32")] {
+/// # unsafe extern "C" { safe static __pageslab_heap: [u8; 8]; }
+/// assert_eq!(__pageslab_heap, *b"pageslab");
+/// # }
 /// ```
 #[macro_export]
 macro_rules! export_abi {

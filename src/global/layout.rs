@@ -17,6 +17,15 @@ use core::mem::offset_of;
 ///
 /// All offsets are bytes; those of fields are from `heap` on. What lies where in an entry of the map and in a slab's descriptor
 /// depends on the version, and is told in `docs/snapshot.md`.
+///
+/// ```
+/// use pageslab::abi::snapshot::{HEAP_LAYOUT, HeapLayout};
+///
+/// static LAYOUT: HeapLayout = HEAP_LAYOUT;
+/// // SAFETY: it begins with eight bytes that say what it is.
+/// let magic = unsafe { (&raw const LAYOUT).cast::<[u8; 8]>().read() };
+/// assert_eq!(magic, *b"pageslab");
+/// ```
 #[derive(Debug)]
 #[repr(C)]
 pub struct HeapLayout {
@@ -51,6 +60,11 @@ const HEAP_AT: usize = Locked::<TheHeap>::VALUE + offset_of!(TheHeap, heap);
 const MAP: usize = RUNS + offset_of!(Runs<Memory>, map);
 
 /// That of this module.
+///
+/// ```
+/// use pageslab::abi::snapshot::HEAP_LAYOUT;
+/// assert!(format!("{HEAP_LAYOUT:?}").contains("version: 1,"));
+/// ```
 pub const HEAP_LAYOUT: HeapLayout = {
     let [is_changing, growths, refused_growths] = Heap::<Memory>::FIELDS;
     let [end, end_frames, held, limit] = Runs::<Memory>::FIELDS;

@@ -13,6 +13,26 @@ use core::sync::atomic::{AtomicU32, Ordering};
 ///
 /// It is not entered from within itself: a second misuse ends as by [`report_and_trap`]. On wasm, where a handler that has
 /// trapped cannot be told from one that runs, that holds for [`Error::Poisoned`], which whatever allocates would meet again.
+///
+/// ```
+/// use pageslab::{Error, GlobalPageSlab, MisuseHandler};
+/// use std::alloc::{GlobalAlloc, Layout};
+///
+/// const END: MisuseHandler = |error| {
+///     assert!(matches!(error, Error::LengthMismatch { allocated: 24, given: 32, .. }));
+///     std::process::exit(0)
+/// };
+///
+/// #[global_allocator]
+/// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(END);
+///
+/// // SAFETY: the heap refuses the wrong length.
+/// unsafe {
+///     let block = ALLOCATOR.alloc(Layout::new::<[u8; 24]>());
+///     ALLOCATOR.dealloc(block, Layout::new::<[u8; 32]>());
+/// }
+/// # unreachable!()
+/// ```
 pub type MisuseHandler = fn(Error) -> !;
 
 /// The [`MisuseHandler`] unless another is set: writes one line with the error to stderr, where there is one (in checked mode
@@ -23,6 +43,12 @@ pub type MisuseHandler = fn(Error) -> !;
 /// Stderr is file descriptor 2 under WASI and natively; a module for wasm32-unknown-unknown has none.
 ///
 /// [trap]: https://webassembly.github.io/spec/core/exec/instructions.html#xref-syntax-instructions-syntax-instr-control-mathsf-unreachable
+///
+/// ```should_panic
+/// use pageslab::{Error, report_and_trap};
+/// // "pageslab: no allocation starts at 0x8", and the end.
+/// report_and_trap(Error::InvalidPointer { ptr: 8 });
+/// ```
 #[cold]
 pub fn report_and_trap(error: Error) -> ! {
     report(error);
@@ -33,12 +59,17 @@ pub fn report_and_trap(error: Error) -> ! {
 /// and those of plugins. What has unwinding traps after the hook.
 ///
 /// ```
-/// use pageslab::GlobalPageSlab;
+/// use pageslab::{Error, GlobalPageSlab};
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: GlobalPageSlab =
 ///     GlobalPageSlab::with_misuse_handler(pageslab::panic_on_misuse);
-/// # fn main() {}
+///
+/// std::panic::set_hook(Box::new(|panic| {
+///     assert!(panic.to_string().contains("no allocation starts at 0x8"));
+///     std::process::exit(0)
+/// }));
+/// ALLOCATOR.misuse(Error::InvalidPointer { ptr: 8 });
 /// ```
 #[cold]
 pub fn panic_on_misuse(error: Error) -> ! {
@@ -54,6 +85,9 @@ pub fn panic_on_misuse(error: Error) -> ! {
 ///     eprintln!("a plugin misused its heap: {}", pageslab::explain(error));
 ///     std::process::abort()
 /// }
+/// # let ptr = pageslab::abi::alloc_free::alloc(24, 8) + 8;
+/// # let text = pageslab::explain(Error::InvalidPointer { ptr }).to_string();
+/// # assert!(text.contains("is 8 bytes behind the start of the allocation"));
 /// ```
 #[cold]
 #[must_use]

@@ -14,10 +14,10 @@ use crate::slabs::shape::DESCRIPTORS;
 /// `metadata_bytes` and `other_bytes`.
 ///
 /// ```
-/// # #[cfg(unix)] {
-/// use pageslab::{MemoryController, PageSlab, ReservedMemory};
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{MemoryController, PageSlab, WasmMemory};
 ///
-/// let mut heap = PageSlab::new(ReservedMemory::new(256));
+/// let mut heap = PageSlab::new(WasmMemory::new());
 /// heap.alloc(100)?;
 /// heap.alloc(100_000)?;
 /// let stats = heap.stats()?;
@@ -59,6 +59,20 @@ pub struct Stats {
 }
 
 /// What a size class consists of.
+///
+/// ```
+/// # #[cfg(target_arch = "wasm32")] {
+/// use pageslab::{MemoryController, PageSlab, WasmMemory};
+///
+/// let mut heap = PageSlab::new(WasmMemory::new());
+/// heap.alloc(20)?;
+/// heap.alloc(22)?;
+/// let stats = heap.stats()?;
+/// let class = stats.classes.iter().find(|class| class.live > 0).unwrap();
+/// assert_eq!((class.slot_size, class.live, class.live_bytes), (32, 2, 42));
+/// # }
+/// # Ok::<(), pageslab::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassStats {

@@ -30,6 +30,14 @@ unsafe impl Send for ReservedMemory {}
 impl ReservedMemory {
     /// Reserves a memory of up to `max_pages` pages of 64 KiB.
     ///
+    /// ```
+    /// use pageslab::{LinearMemory, ReservedMemory};
+    ///
+    /// let mut memory = ReservedMemory::new(2);
+    /// assert_eq!(memory.grow(2), Some(0));
+    /// assert_eq!(memory.grow(1), None);
+    /// ```
+    ///
     /// # Panics
     ///
     /// If `max_pages` is more than [`MAX_PAGES`], or the system refuses the address space.
@@ -45,6 +53,14 @@ impl ReservedMemory {
 
     /// The same, reserved when it grows for the first time. If the system refuses, half as much is reserved, and so on: the memory
     /// is then full sooner.
+    ///
+    /// ```
+    /// use pageslab::{LinearMemory, MAX_PAGES, ReservedMemory};
+    ///
+    /// let mut memory = ReservedMemory::lazy(MAX_PAGES);
+    /// assert_eq!(memory.size(), 0);
+    /// assert_eq!(memory.grow(1), Some(0));
+    /// ```
     ///
     /// # Panics
     ///

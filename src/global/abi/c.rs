@@ -7,6 +7,17 @@
 //! Under WASI 0.2 the C library frees with `free` what the host has put into blocks of `cabi_realloc`: names of files,
 //! the environment. There this family is therefore always the program's, so that both have one heap. Elsewhere the crate's
 //! feature `c` makes it that, or, in one module of several that have the crate, `export_abi!(c)`.
+//!
+//! ```
+//! use pageslab::{GlobalPageSlab, abi::c};
+//!
+//! static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+//!
+//! let ptr = c::malloc(24);
+//! assert_eq!(HEAP.len_of(ptr.cast()), Ok(24));
+//! // SAFETY: nobody uses the block.
+//! unsafe { c::free(ptr) };
+//! ```
 
 use crate::{Error, GlobalPageSlab, PAGE};
 use core::alloc::{GlobalAlloc as _, Layout};
@@ -26,11 +37,31 @@ const ENOMEM: c_int = if cfg!(target_arch = "wasm32") { 48 } else { 12 };
 const EINVAL: c_int = if cfg!(target_arch = "wasm32") { 28 } else { 22 };
 
 /// C's `malloc`.
+///
+/// ```
+/// use pageslab::abi::c::{free, malloc, malloc_usable_size};
+///
+/// let ptr = malloc(24);
+/// // SAFETY: the block is live, and nobody uses it after that.
+/// unsafe {
+///     assert_eq!(malloc_usable_size(ptr), 24);
+///     free(ptr);
+/// }
+/// ```
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
     or_errno(allocate(ALIGN, size))
 }
 
 /// C's `calloc`.
+///
+/// ```
+/// use pageslab::abi::c::calloc;
+///
+/// let numbers = calloc(3, 8).cast::<[u64; 3]>();
+/// // SAFETY: the block has three of them.
+/// assert_eq!(unsafe { numbers.read() }, [0; 3]);
+/// assert!(calloc(usize::MAX, 2).is_null());
+/// ```
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
     let zeroed = || {
         let layout = layout(ALIGN, count.checked_mul(size).ok_or(ENOMEM)?)?;
@@ -41,6 +72,15 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 }
 
 /// C's `realloc`. A length of 0 makes the block empty, and it stays to be freed.
+///
+/// ```
+/// use pageslab::abi::c::{malloc, malloc_usable_size, realloc};
+///
+/// // SAFETY: nobody uses the block where it was before.
+/// let ptr = unsafe { realloc(malloc(24), 1000) };
+/// // SAFETY: the block is live.
+/// assert_eq!(unsafe { malloc_usable_size(ptr) }, 1000);
+/// ```
 ///
 /// # Safety
 ///
@@ -60,6 +100,15 @@ pub unsafe extern "C" fn realloc(ptr: *mut c_void, size: usize) -> *mut c_void {
 
 /// `reallocarray` of BSD, glibc and POSIX 2024.
 ///
+/// ```
+/// use pageslab::abi::c::{malloc, malloc_usable_size, reallocarray};
+///
+/// // SAFETY: nobody uses the block where it was before.
+/// let ptr = unsafe { reallocarray(malloc(24), 3, 100) };
+/// // SAFETY: the block is live.
+/// assert_eq!(unsafe { malloc_usable_size(ptr) }, 300);
+/// ```
+///
 /// # Safety
 ///
 /// As for [`realloc`].
@@ -72,6 +121,17 @@ pub unsafe extern "C" fn reallocarray(ptr: *mut c_void, count: usize, size: usiz
 
 /// C's `free`.
 ///
+/// ```
+/// use pageslab::{GlobalPageSlab, abi::c::{free, malloc}};
+///
+/// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+///
+/// let ptr = malloc(24);
+/// // SAFETY: nobody uses the block.
+/// unsafe { free(ptr) };
+/// assert!(HEAP.len_of(ptr.cast()).is_err());
+/// ```
+///
 /// # Safety
 ///
 /// That of the C standard. The allocator promises to find out what it can: that is misuse.
@@ -83,6 +143,17 @@ pub unsafe extern "C" fn free(ptr: *mut c_void) {
 }
 
 /// C23's `free_sized`.
+///
+/// ```
+/// use pageslab::{GlobalPageSlab, abi::c::{free_sized, malloc}};
+///
+/// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+///
+/// let ptr = malloc(24);
+/// // SAFETY: nobody uses the block, which has this length.
+/// unsafe { free_sized(ptr, 24) };
+/// assert!(HEAP.len_of(ptr.cast()).is_err());
+/// ```
 ///
 /// # Safety
 ///
@@ -101,6 +172,17 @@ pub unsafe extern "C" fn free_sized(ptr: *mut c_void, size: usize) {
 }
 
 /// C23's `free_aligned_sized`.
+///
+/// ```
+/// use pageslab::{GlobalPageSlab, abi::c::{aligned_alloc, free_aligned_sized}};
+///
+/// static HEAP: GlobalPageSlab = GlobalPageSlab::new();
+///
+/// let ptr = aligned_alloc(64, 24);
+/// // SAFETY: nobody uses the block, which has this alignment and length.
+/// unsafe { free_aligned_sized(ptr, 64, 24) };
+/// assert!(HEAP.len_of(ptr.cast()).is_err());
+/// ```
 ///
 /// # Safety
 ///
@@ -121,21 +203,53 @@ pub unsafe extern "C" fn free_aligned_sized(ptr: *mut c_void, alignment: usize, 
 }
 
 /// C's `aligned_alloc`.
+///
+/// ```
+/// use pageslab::abi::c::aligned_alloc;
+///
+/// let ptr = aligned_alloc(64, 24);
+/// assert!(!ptr.is_null() && ptr.addr() % 64 == 0);
+/// assert!(aligned_alloc(3, 24).is_null());
+/// ```
 pub extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
     or_errno(allocate(alignment, size))
 }
 
 /// The older name of [`aligned_alloc`].
+///
+/// ```
+/// use pageslab::abi::c::memalign;
+///
+/// let ptr = memalign(64, 24);
+/// assert!(!ptr.is_null() && ptr.addr() % 64 == 0);
+/// assert!(memalign(3, 24).is_null());
+/// ```
 pub extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
     aligned_alloc(alignment, size)
 }
 
 /// `valloc`, which older Unixes had: aligned to a page of linear memory.
+///
+/// ```
+/// use pageslab::abi::c::valloc;
+///
+/// let ptr = valloc(24);
+/// assert!(!ptr.is_null() && ptr.addr() % 65_536 == 0);
+/// ```
 pub extern "C" fn valloc(size: usize) -> *mut c_void {
     aligned_alloc(PAGE as usize, size)
 }
 
 /// `posix_memalign` of POSIX.
+///
+/// ```
+/// use pageslab::abi::c::posix_memalign;
+///
+/// let mut ptr = std::ptr::null_mut();
+/// // SAFETY: a pointer can be written there.
+/// assert_eq!(unsafe { posix_memalign(&mut ptr, 64, 24) }, 0);
+/// assert_eq!(ptr.addr() % 64, 0);
+/// ```
 ///
 /// # Safety
 ///
@@ -159,6 +273,13 @@ pub unsafe extern "C" fn posix_memalign(
 }
 
 /// `malloc_usable_size` of glibc and others. The length that was asked for, to the byte.
+///
+/// ```
+/// use pageslab::abi::c::{malloc, malloc_usable_size};
+///
+/// // SAFETY: the block is live.
+/// assert_eq!(unsafe { malloc_usable_size(malloc(25)) }, 25);
+/// ```
 ///
 /// # Safety
 ///

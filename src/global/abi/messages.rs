@@ -4,6 +4,16 @@
 //! Each misuse, refusal, and report of checked mode is told once: the next one takes its place, and
 //! [`message`] forgets it. What is told is looked up when it is asked for: ask first, before another call
 //! changes the heap.
+//!
+//! ```
+//! use pageslab::abi::{alloc_free::{OK, alloc, free}, messages::status};
+//!
+//! let ptr = alloc(24, 8);
+//! // SAFETY: nobody uses the allocation.
+//! let refused = unsafe { free(ptr, 23) };
+//! assert_ne!(refused, OK);
+//! assert_eq!(status(), refused);
+//! ```
 
 use super::alloc_free;
 use crate::global::lock::Locked;
@@ -19,6 +29,14 @@ static TEXT: Locked<Text<MAX_LEN>> = Locked::new(Text::NEW);
 
 /// `__heap_status`: [`POISONED`](alloc_free::POISONED) if the heap is, else the status of what
 /// [`message`] would tell, [`OK`](alloc_free::OK) if that is no error.
+///
+/// ```
+/// use pageslab::abi::{alloc_free, messages::status};
+///
+/// assert_eq!(status(), alloc_free::OK);
+/// assert_eq!(alloc_free::alloc(24, 3), 0);
+/// assert_eq!(status(), alloc_free::INVALID_ALIGNMENT);
+/// ```
 #[inline]
 pub fn status() -> u32 {
     let last = note(Last::Nothing);
@@ -32,6 +50,18 @@ pub fn status() -> u32 {
 
 /// `__heap_message`: the text of what went wrong last, in ASCII: its pointer in the upper half, and its length, 0 if there
 /// is nothing to tell, in the lower one. It stays until the next call. If the heap is poisoned, the last line says so.
+///
+/// ```
+/// use pageslab::abi::{alloc_free::alloc, messages::message};
+///
+/// assert_eq!(alloc(24, 3), 0);
+/// let word = message();
+/// let (text, len) = ((word >> 32) as *const u8, word as u32 as usize);
+/// // SAFETY: the text stays until the next call.
+/// let text = unsafe { std::slice::from_raw_parts(text, len) };
+/// assert!(text.starts_with(b"the alignment 3 is not a power of two"));
+/// assert_eq!(message() as u32, 0);
+/// ```
 #[inline]
 pub fn message() -> u64 {
     TEXT.with(|text| {

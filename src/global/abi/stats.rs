@@ -32,12 +32,34 @@
 //!
 //! A call takes 6,400 instructions in an empty heap, and 35 more for each block in a slab. The line adds 2 KB to a module. A host
 //! that wants each block, or whose guest does not run, reads a [`snapshot`](super::snapshot) instead.
+//!
+//! ```
+//! use pageslab::abi::{alloc_free::alloc, stats::stats};
+//!
+//! /// Number 1.
+//! fn live_blocks() -> u64 {
+//!     let numbers = (stats() >> 32) as *const [u64; 2];
+//!     // SAFETY: there are more than these, and they stay until the next call.
+//!     unsafe { numbers.read()[1] }
+//! }
+//! let before = live_blocks();
+//! assert_ne!(alloc(24, 8), 0);
+//! assert_eq!(live_blocks(), before + 1);
+//! ```
 
 use crate::global::lock::Locked;
 use crate::sizes::class::CLASSES;
 use crate::{GlobalPageSlab, Stats};
 
 /// The version of the list.
+///
+/// ```
+/// use pageslab::abi::stats::{VERSION, stats};
+///
+/// // SAFETY: it is the first of the numbers, and they stay until the next call.
+/// let version = unsafe { ((stats() >> 32) as *const u64).read() };
+/// assert_eq!(version, VERSION);
+/// ```
 pub const VERSION: u64 = 1;
 
 /// How many numbers come before those of the classes, and how many each of these has.
@@ -51,6 +73,16 @@ static NUMBERS: Locked<[u64; LEN]> = Locked::new([0; LEN]);
 
 /// `__heap_stats`: where the numbers are, as an address in the upper half, and how many bytes they have in the lower one. They stay
 /// until the next call. 0 if the heap is poisoned: nobody knows then what it consists of.
+///
+/// ```
+/// use pageslab::abi::stats::stats;
+///
+/// let word = stats();
+/// let (address, len) = ((word >> 32) as usize, word as u32);
+/// assert_eq!(address % 8, 0);
+/// assert_eq!(len % 8, 0);
+/// # assert!(len >= 8 * 15);
+/// ```
 #[inline]
 pub fn stats() -> u64 {
     let Ok(stats) = HEAP.stats() else {
