@@ -544,6 +544,7 @@ impl GlobalPageSlab {
 /// let mut controller = unsafe { HEAP.controller() };
 /// let ptr = controller.alloc(5)?;
 /// controller.mut_mem(ptr, 5).copy_from_slice(b"hello");
+/// assert_eq!(controller.mut_mem(ptr + 1, 3), b"ell");
 /// controller.free(ptr, 5)?;
 /// # Ok::<(), pageslab::Error>(())
 /// ```

@@ -1,4 +1,15 @@
 //! How to use pageslab: a page for whoever writes a guest, a host, or C. There is no code here.
+//!
+//! The two lines of most guests:
+//!
+//! ```
+//! # #[cfg(any(target_arch = "wasm32", target_pointer_width = "64"))] {
+//! #[global_allocator]
+//! static HEAP: pageslab::GlobalPageSlab = pageslab::GlobalPageSlab::new();
+//! pageslab::export_abi!(alloc_free);
+//! # assert_eq!(HEAP.len_of(String::from("guest").as_mut_ptr()), Ok(5));
+//! # }
+//! ```
 
 #[doc = include_str!("guide/guest.md")]
 pub mod guest {}

@@ -19,18 +19,15 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// use std::alloc::{GlobalAlloc, Layout};
 ///
 /// const END: MisuseHandler = |error| {
-///     assert!(matches!(error, Error::LengthMismatch { allocated: 24, given: 32, .. }));
+///     assert!(matches!(error, Error::LengthMismatch { allocated: 8, given: 4, .. }));
 ///     std::process::exit(0)
 /// };
 ///
 /// #[global_allocator]
 /// static ALLOCATOR: GlobalPageSlab = GlobalPageSlab::with_misuse_handler(END);
 ///
-/// // SAFETY: the heap refuses the wrong length.
-/// unsafe {
-///     let block = ALLOCATOR.alloc(Layout::new::<[u8; 24]>());
-///     ALLOCATOR.dealloc(block, Layout::new::<[u8; 32]>());
-/// }
+/// // SAFETY: the heap refuses the wrong layout.
+/// unsafe { ALLOCATOR.dealloc(ALLOCATOR.alloc(Layout::new::<u64>()), Layout::new::<u32>()) };
 /// # unreachable!()
 /// ```
 pub type MisuseHandler = fn(Error) -> !;
