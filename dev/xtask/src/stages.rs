@@ -367,7 +367,10 @@ fn checked(work: &mut Work) -> Result<()> {
         "threads",
         "vectors",
     ];
-    mode(work, "checked", &native, &["checked", "global", "misuse"])
+    mode(work, "checked", &native, &["checked", "global", "misuse"])?;
+    // Examples are for wasm32, and some of this mode alone.
+    let features = format!("{FEATURES},checked");
+    work.tests(step::cargo(&["test", "--doc", "--features", &features]).args(WASIP1))
 }
 
 fn zero_on_free(work: &mut Work) -> Result<()> {
@@ -385,7 +388,6 @@ fn mode(work: &mut Work, mode: &str, native: &[&str], wasip1: &[&str]) -> Result
         cargo
     };
     work.tests(&mut of(native))?;
-    work.test(&["--features", &features, "--doc"])?;
     work.targets(&["wasm32-wasip1"])?;
     work.runner()?;
     work.tests(of(wasip1).args(WASIP1))
