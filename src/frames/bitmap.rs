@@ -85,6 +85,10 @@ mod tests {
             }
             bitmap.remove(number);
             assert!(!bitmap.contains(number));
+            // No word is said to have a number that has none.
+            for start in 0..128 {
+                assert_eq!(bitmap.first_from(start), 0);
+            }
         }
         bitmap.insert(3);
         bitmap.insert(100);
