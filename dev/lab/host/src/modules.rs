@@ -1,7 +1,8 @@
-//! The guests: `dev/lab/guest` built once per allocator, as a module and natively.
+//! The guests: `dev/lab/guest` built once per allocator, as a module and natively; and whatever else is built once per
+//! allocator.
 //!
-//! Cargo builds each with the profile `lab`, and a copy goes to `target/lab/modules` or `target/lab/native`, with
-//! a stamp that tells whether it is still up to date.
+//! Cargo builds each, and a copy goes to `target/lab/modules` or `target/lab/native`, with a stamp that tells whether it is
+//! still up to date.
 
 use crate::progress::step;
 use crate::results::{DLMALLOC, PAGESLAB};
@@ -18,6 +19,25 @@ use std::time::SystemTime;
 
 /// The allocators that are no feature: the system's own.
 const SYSTEM: [&str; 3] = ["wasi-libc", "glibc", "empty"];
+
+/// How cargo builds the guest as a module, and natively.
+const MODULE: [&str; 7] = [
+    "--profile",
+    "lab",
+    "--package",
+    "lab-guest",
+    "--lib",
+    "--target",
+    "wasm32-wasip1",
+];
+const NATIVE: [&str; 6] = [
+    "--profile",
+    "lab",
+    "--package",
+    "lab-guest",
+    "--bin",
+    "lab-native",
+];
 
 /// Where this repository keeps what belongs to the build as a whole.
 const MANIFESTS: [&str; 6] = [
@@ -51,13 +71,14 @@ pub fn wasm(names: &[&str], programs: bool) -> Result<(Vec<Built>, Missing)> {
             let environment = environment(name)?;
             let module = |programs: bool| {
                 let suffix = if programs { "-programs" } else { "" };
-                Guest {
+                Build {
                     file: lab("modules").join(format!("{name}{suffix}.wasm")),
-                    selection: &["--lib", "--target", "wasm32-wasip1"],
+                    arguments: &MODULE,
+                    manifests: &MANIFESTS,
                     features: features_of(name, programs),
                     environment: &environment,
                 }
-                .build()
+                .run()
             };
             Ok(Built {
                 name: name.to_string(),
@@ -85,13 +106,14 @@ pub fn native(names: &[&str]) -> Result<(Vec<(String, PathBuf)>, Missing)> {
     let mut missing = Missing::new();
     let mut built = Vec::new();
     for &name in names {
-        let executable = Guest {
+        let executable = Build {
             file: lab("native").join(name),
-            selection: &["--bin", "lab-native"],
+            arguments: &NATIVE,
+            manifests: &MANIFESTS,
             features: features_of(name, false),
             environment: &[],
         };
-        let executable = executable.build().map(|file| (name.to_string(), file));
+        let executable = executable.run().map(|file| (name.to_string(), file));
         keep(name, executable, &mut built, &mut missing)?;
     }
     Ok((built, missing))
@@ -127,18 +149,21 @@ pub fn features_of(name: &str, programs: bool) -> String {
         .join(",")
 }
 
-/// One build of the guest.
-struct Guest<'a> {
+/// One build of something.
+pub struct Build<'a> {
     /// Where the copy goes.
-    file: PathBuf,
-    /// Cargo's arguments that choose the target.
-    selection: &'a [&'a str],
-    features: String,
-    environment: &'a [(&'static str, OsString)],
+    pub file: PathBuf,
+    /// Cargo's arguments, but for the features: profile, package and target.
+    pub arguments: &'a [&'a str],
+    /// The files besides sources that decide what comes out.
+    pub manifests: &'a [&'a str],
+    pub features: String,
+    pub environment: &'a [(&'static str, OsString)],
 }
 
-impl Guest<'_> {
-    fn build(&self) -> Result<PathBuf> {
+impl Build<'_> {
+    /// Has cargo build it, unless the copy is up to date, and returns where that is.
+    pub fn run(&self) -> Result<PathBuf> {
         let stamp = self.file.with_added_extension("stamp");
         let how = self.how()?;
         if self.file.is_file() && stamp::holds(&stamp, &how) {
@@ -149,8 +174,7 @@ impl Guest<'_> {
         let name = self.file.file_name().context("a file has a name")?;
         step(&name.to_string_lossy());
         let start = SystemTime::now();
-        let mut arguments = vec!["--profile", "lab", "--package", "lab-guest"];
-        arguments.extend(self.selection);
+        let mut arguments = self.arguments.to_vec();
         if !self.features.is_empty() {
             arguments.extend(["--features", &self.features]);
         }
@@ -162,7 +186,7 @@ impl Guest<'_> {
         std::fs::copy(&output, &self.file)
             .with_context(|| format!("cannot copy {}", output.display()))?;
         let mut sources = stamp::sources(&output.with_extension("d"))?;
-        sources.extend(MANIFESTS.map(|manifest| root().join(manifest)));
+        sources.extend(self.manifests.iter().map(|manifest| root().join(manifest)));
         stamp::write(&stamp, &how, &sources, start)?;
         Ok(self.file.clone())
     }
@@ -180,7 +204,7 @@ impl Guest<'_> {
             root().into(),
             String::from_utf8_lossy(&compiler).into_owned().into(),
         ];
-        how.extend(self.selection.iter().map(OsString::from));
+        how.extend(self.arguments.iter().map(OsString::from));
         how.push(self.features.clone().into());
         for (name, value) in self.environment {
             how.extend([OsString::from(name), value.clone()]);
@@ -246,7 +270,7 @@ fn artifact(message: &str) -> Option<PathBuf> {
 }
 
 /// The repository's root.
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap_or(here)
 }
