@@ -18,6 +18,7 @@ mod plan;
 mod process;
 mod progress;
 mod quantile;
+mod real;
 mod report;
 mod results;
 mod sizes;
@@ -118,6 +119,8 @@ enum Command {
     },
     /// Make a program's mistakes with each allocator, and print what is found of them
     Misuse,
+    /// Run programs of other people with each allocator, and print what they take
+    Real(real::Options),
     /// Hold many instances of a precompiled module, and print what they take
     #[command(hide = true)]
     HoldInstances { module: PathBuf, instances: u64 },
@@ -200,6 +203,7 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Some(Command::HoldInstances { module, instances }) => density::hold(module, *instances),
         Some(Command::Misuse) => misuse::run_all(),
+        Some(Command::Real(options)) => options.run(),
         None => {
             let results = cli.measure.measure()?;
             if let Some(path) = &cli.measure.json {

@@ -99,7 +99,7 @@ pub fn versions(root: &Path) -> BTreeMap<String, String> {
 }
 
 /// A package's version in the text of a `Cargo.lock`.
-fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+pub fn locked<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let mut lines = lock.lines();
     let name = format!("name = \"{package}\"");
     lines.find(|line| *line == name)?;
