@@ -1,6 +1,6 @@
-//! How to use pageslab: a page for whoever writes a guest, a host, or C. There is no code here.
+//! How to use pageslab: a page for whoever writes a guest, a host, or C. Nothing here can be called.
 //!
-//! The two lines of most guests:
+//! What a guest begins with in which a host allocates, too:
 //!
 //! ```
 //! # #[cfg(any(target_arch = "wasm32", target_pointer_width = "64"))] {

@@ -28,7 +28,7 @@ use std::process::ExitCode;
     about = "Sets up what is missing, then tests or benchmarks pageslab"
 )]
 enum Command {
-    /// Run the tests: natively, on wasm32-wasip1 under wasmtime, guests that a host drives, and C; with --all everything
+    /// Run the tests: natively, on wasm32-wasip1 under wasmtime, guests that a host drives, and C; with --more and --all what takes longer
     Test(test::Options),
     /// Run the tests many times: on one core, on all, under load, and in random order
     Flaky(flaky::Options),

@@ -36,23 +36,31 @@ fn nightly() -> bool {
     step::succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"]))
 }
 
-/// Whether there is one with Miri and the sources of std, which are added if only these are missing.
-pub fn miri() -> bool {
-    let components = ["miri", "rust-src", "--toolchain", "nightly"];
-    let add = ["component", "add"].iter().chain(&components);
-    nightly()
-        && (has_components()
-            || step::succeeds(Command::new("rustup").args(add)) && has_components())
+/// Whether there is one with the sources of std, which are added if only these are missing.
+pub fn nightly_source() -> bool {
+    nightly_with(&["rust-src"])
 }
 
-fn has_components() -> bool {
+/// The same with Miri.
+pub fn miri() -> bool {
+    nightly_with(&["miri", "rust-src"])
+}
+
+fn nightly_with(components: &[&str]) -> bool {
+    let mut add = Command::new("rustup");
+    add.args(["component", "add", "--toolchain", "nightly"])
+        .args(components);
+    nightly() && (has(components) || step::succeeds(&mut add) && has(components))
+}
+
+fn has(components: &[&str]) -> bool {
     let list = Command::new("rustup")
         .args(["component", "list", "--installed", "--toolchain", "nightly"])
         .output();
     list.is_ok_and(|list| {
         let names = String::from_utf8_lossy(&list.stdout);
-        let has = |component| names.lines().any(|name: &str| name.starts_with(component));
-        has("miri") && has("rust-src")
+        let is_there = |component: &&str| names.lines().any(|name| name.starts_with(*component));
+        components.iter().all(is_there)
     })
 }
 

@@ -3,7 +3,9 @@
 //! `cargo xtask test` runs those that say whether pageslab works. Continuous integration has `--more` as well, as much as fits into
 //! its time on a slow machine; and `--all` has what takes long and is for whoever changes the core, and for a release.
 
-use crate::tools::{CC, CHROMIUM, CXX, MIRI, NODE, NPM, Tool, WASM_CC, WASM_OPT, X86_64_LINUX};
+use crate::tools::{
+    CC, CHROMIUM, CXX, MIRI, NIGHTLY, NODE, NPM, Tool, WASM_CC, WASM_OPT, X86_64_LINUX,
+};
 use crate::work::Work;
 use crate::{demo, fuzz, sanitize, size, step, suites, unsafe_code};
 use anyhow::{Result, bail};
@@ -26,8 +28,8 @@ pub struct Stage {
     pub is_apart: bool,
     /// Whether `cargo xtask flaky` repeats it: all of it is `cargo test`.
     pub is_repeated: bool,
-    /// The seconds that it took in `.ci/run` on two cores of a clean machine: with nothing built but by the stages before it, and
-    /// beside the other lane.
+    /// The seconds that it took in `.ci/run`, or with `--all`, on two cores of a clean machine: with nothing built but by the stages
+    /// before it, and beside the other lane.
     pub usual_time: u32,
     /// What it cannot do without.
     pub needs: &'static [Tool],
@@ -123,7 +125,7 @@ pub const STAGES: &[Stage] = &[
         name: "browsers",
         about: "JavaScript that calls guests, alone and with threads, in Node and in a browser",
         usual_time: 20,
-        uses: &[NODE, CHROMIUM, MIRI],
+        uses: &[NODE, CHROMIUM, NIGHTLY],
         work: browsers,
         ..STAGE
     },
@@ -209,7 +211,7 @@ pub const STAGES: &[Stage] = &[
         about: "compiling for what is not run here: Windows, macOS, FreeBSD, and wasm with and without more than the usual",
         is_repeated: false,
         usual_time: 14,
-        uses: &[MIRI],
+        uses: &[NIGHTLY],
         work: targets,
         ..STAGE
     },
@@ -249,6 +251,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "lint",
         about: "rustfmt, and clippy for the crate and for guests, for each target and mode",
+        is_apart: true,
         is_repeated: false,
         usual_time: 200,
         work: lint,
@@ -258,6 +261,7 @@ pub const STAGES: &[Stage] = &[
         name: "lint-hosts",
         about: "clippy for everything that runs on the host, Wasmtime's users among it",
         when: When::All,
+        is_apart: true,
         is_repeated: false,
         usual_time: 300,
         work: lint_hosts,
@@ -266,6 +270,7 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "docs",
         about: "the documentation, without a warning",
+        is_apart: true,
         is_repeated: false,
         usual_time: 80,
         work: docs,
@@ -338,7 +343,10 @@ fn wasm_tests(work: &mut Work, tests: &[&str]) -> Result<()> {
 
 fn other_hosts(work: &mut Work) -> Result<()> {
     work.targets(&["wasm32-unknown-unknown", "wasm32-wasip1"])?;
-    work.test(&["--release", "--package", "other-hosts"])
+    work.test(&["--release", "--package", "other-hosts"])?;
+    // The examples that need SurrealDB's trait.
+    let features = format!("{FEATURES},surrealism-01");
+    work.test(&["--doc", "--features", &features, "surrealism"])
 }
 
 fn browsers(work: &mut Work) -> Result<()> {
@@ -440,7 +448,7 @@ fn targets(work: &mut Work) -> Result<()> {
         "wasm32-unknown-unknown",
         "--cfg fuzzing",
     ))?;
-    if !MIRI.is_there() {
+    if !NIGHTLY.is_there() {
         return Ok(());
     }
     let with_core = [
@@ -503,6 +511,14 @@ const GUESTS: [(&str, &[&str]); 4] = [
 fn lint(work: &mut Work) -> Result<()> {
     work.targets(&GUESTS.map(|(target, _)| target))?;
     work.run(&mut step::cargo(&["fmt", "--all", "--check"]))?;
+    let real = [
+        "fmt",
+        "--all",
+        "--check",
+        "--manifest-path",
+        "dev/real/Cargo.toml",
+    ];
+    work.run(&mut step::cargo(&real))?;
     for package in ["pageslab", "pageslab-c", "pageslab-snapshot", "xtask"] {
         clippy(work, &["--all-targets", "--package", package])?;
     }
@@ -521,12 +537,22 @@ fn lint(work: &mut Work) -> Result<()> {
 }
 
 fn lint_hosts(work: &mut Work) -> Result<()> {
-    clippy(work, &["--workspace", "--all-targets"])
+    clippy(work, &["--workspace", "--all-targets"])?;
+    let mut doc = checking("doc");
+    doc.args(["--no-deps", "--package", "wasm-tests"]);
+    work.run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn clippy(work: &mut Work, arguments: &[&str]) -> Result<()> {
-    let mut cargo = step::cargo(&["clippy"]);
+    let mut cargo = checking("clippy");
     work.run(cargo.args(arguments).args(["--", "-D", "warnings"]))
+}
+
+/// A cargo for what is checked and not built, which shares nothing with what is, and so has a target directory of its own.
+fn checking(command: &str) -> Command {
+    let mut cargo = step::cargo(&[command]);
+    cargo.env("CARGO_TARGET_DIR", step::target().join("check"));
+    cargo
 }
 
 fn docs(work: &mut Work) -> Result<()> {
@@ -539,8 +565,8 @@ fn docs(work: &mut Work) -> Result<()> {
         &["--features", features, "--target", "wasm32-wasip1"],
         &["--package", "pageslab-c", "--package", "pageslab-snapshot"],
     ] {
-        let mut cargo = step::cargo(&["doc", "--no-deps"]);
-        cargo.env("RUSTDOCFLAGS", "-D warnings");
+        let mut cargo = checking("doc");
+        cargo.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
         work.run(cargo.args(arguments))?;
     }
     Ok(())

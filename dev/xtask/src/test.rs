@@ -127,7 +127,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
         bail!("not all stages have passed; the whole output is in {place}");
     }
-    // Who names a stage wants it, and CI wants all.
+    // Who names a stage wants it, and CI wants all that it chose.
     if is_skipped && (is_shown || !options.stages.is_empty()) {
         bail!("not all stages could run; what is missing stands above");
     }

@@ -22,9 +22,16 @@ impl PartialEq for Tool {
     }
 }
 
+pub const NIGHTLY: Tool = Tool {
+    name: "nightly Rust with std's source",
+    used_for: "wasm32-unknown-unknown with atomics, and other targets for which std is built",
+    remedy: "To install it: rustup toolchain install nightly --component rust-src",
+    is_there: setup::nightly_source,
+};
+
 pub const MIRI: Tool = Tool {
     name: "nightly Rust with Miri and std's source",
-    used_for: "undefined behaviour, sanitizers, fuzzing, and wasm32-unknown-unknown with atomics",
+    used_for: "undefined behaviour, sanitizers and fuzzing",
     remedy: "To install it: rustup toolchain install nightly --component miri,rust-src",
     is_there: setup::miri,
 };
@@ -76,7 +83,7 @@ pub const NPM: Tool = Tool {
 
 pub const NODE: Tool = Tool {
     name: "Node 18 or newer",
-    used_for: "a guest with wasm-bindgen in Node",
+    used_for: "guests that JavaScript calls, in Node",
     remedy: "To install it: apt-get install nodejs",
     is_there: || {
         // Older ones lack instructions that Rust's modules have.
@@ -88,7 +95,7 @@ pub const NODE: Tool = Tool {
 
 pub const CHROMIUM: Tool = Tool {
     name: "Chromium",
-    used_for: "a guest with wasm-bindgen in a browser, and the page that shows a heap",
+    used_for: "guests that JavaScript calls, in a browser, and the page that shows a heap",
     remedy: "To install it: apt-get install chromium",
     is_there: || {
         let usual = ["chromium", "chromium-browser", "google-chrome"];

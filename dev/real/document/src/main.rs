@@ -36,7 +36,7 @@ fn main() -> Result<(), String> {
             .hash(&mut bytes);
         typst::comemo::evict(KEPT);
     }
-    // What is left then is in no cache.
+    // What is left then is no entry of a cache.
     typst::comemo::evict(0);
     println!(
         "{editions} editions, {pages} pages, checksum {:016x}",

@@ -1,10 +1,11 @@
 //! Node and Chromium, if they are there: each runs a `main.js` that tells in one line what came out.
 #![allow(dead_code, reason = "each test file needs some of it")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 use tiny_http::{Header, Method, Response, Server};
 
@@ -20,14 +21,26 @@ pub fn node() -> Option<String> {
     program("NODE", &["node"], &is_new, install)
 }
 
-/// The nightly compiler with std's source, for what std is not shipped compiled for.
-pub fn nightly() -> Option<String> {
-    let install = "rustup toolchain install nightly --component rust-src";
-    let is_there = [
-        "-c",
-        "test -d $(rustup run nightly rustc --print sysroot)/lib/rustlib/src/rust/library",
-    ];
-    program("SH", &["sh"], &is_there, install)
+/// Whether there is the nightly compiler with std's source, for what std is not shipped compiled for. Else as for a browser.
+pub fn has_nightly() -> bool {
+    let sysroot = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--print", "sysroot"])
+        .output();
+    let has_source = |sysroot: &[u8]| {
+        let sysroot = String::from_utf8_lossy(sysroot);
+        Path::new(sysroot.trim())
+            .join("lib/rustlib/src/rust/library")
+            .is_dir()
+    };
+    let is_there =
+        sysroot.is_ok_and(|output| output.status.success() && has_source(&output.stdout));
+    if !is_there {
+        skip(
+            "SKIPPED, since there is no nightly Rust with std's source. \
+            To install it: rustup toolchain install nightly --component rust-src",
+        );
+    }
+    is_there
 }
 
 pub fn chromium() -> Option<String> {
@@ -66,25 +79,50 @@ pub fn passes_in_isolated_chromium(chromium: &str, dir: &Path) {
     browser.arg(format!("http://{address}/page.html"));
     let log = dir.join("console.log");
     let file = fs::File::create(&log).expect("the directory is writable");
-    let mut browser = browser
-        .stderr(file)
-        .spawn()
-        .expect("it has answered before");
-    let line = served(&server, &dir.join("main.js"));
-    browser.kill().expect("it is there");
-    browser.wait().expect("it is there");
+    let browser = browser.stdout(Stdio::null()).stderr(file).spawn();
+    let mut browser = Running(browser.expect("it has answered before"));
+    let line = served(&server, &dir.join("main.js"), &mut browser);
+    drop(browser);
     let _ = fs::remove_dir_all(&profile);
     let console = fs::read_to_string(&log).unwrap_or_default();
-    let line = line.unwrap_or_else(|| panic!("no line within ten minutes\n{console}"));
+    let line = line.unwrap_or_else(|| panic!("no line in time\n{console}"));
     assert!(line.contains("exercise passed: "), "{line}\n{console}");
     println!("{line}");
 }
 
+/// How long a host may take. What hangs ends then, and fails.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A host that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    /// Waits a moment. What it ended with, if it has.
+    fn wait_a_moment(&mut self) -> Option<ExitStatus> {
+        thread::sleep(Duration::from_millis(20));
+        self.0.try_wait().expect("it can be waited for")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Serves the page and its script until something is posted, and returns that.
-fn served(server: &Server, script: &Path) -> Option<String> {
+fn served(server: &Server, script: &Path, browser: &mut Running) -> Option<String> {
     let header = |text: &str| text.parse::<Header>().expect("it is a header");
+    let start = Instant::now();
     loop {
-        let mut request = server.recv_timeout(Duration::from_secs(600)).ok()??;
+        let request = server.recv_timeout(Duration::from_secs(1)).ok()?;
+        let Some(mut request) = request else {
+            if start.elapsed() > LIMIT || browser.wait_a_moment().is_some() {
+                return None;
+            }
+            continue;
+        };
         if *request.method() == Method::Post {
             let mut line = String::new();
             request.as_reader().read_to_string(&mut line).ok()?;
@@ -133,15 +171,33 @@ fn headless(chromium: &str, dir: &Path) -> (Command, PathBuf) {
 
 /// Runs a host, whose output must have the exercise's line.
 fn passes(host: &mut Command) {
-    let output = host.output().expect("the host has answered before");
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let spawned = host.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut running = Running(spawned.expect("the host has answered before"));
+    let stdout = all_of(running.0.stdout.take());
+    let stderr = all_of(running.0.stderr.take());
+    let start = Instant::now();
+    let mut status = None;
+    while status.is_none() && start.elapsed() < LIMIT {
+        status = running.wait_a_moment();
+    }
+    drop(running);
+    let [stdout, stderr] = [stdout, stderr].map(|text| text.join().expect("it reads to the end"));
     assert!(
-        output.status.success() && stdout.contains("exercise passed: "),
-        "{host:?}: {}\n{stdout}\n{stderr}",
-        output.status
+        status.is_some_and(|status| status.success()) && stdout.contains("exercise passed: "),
+        "{host:?}: {status:?}\n{stdout}\n{stderr}"
     );
     println!("{stdout}");
+}
+
+/// Reads all that a host writes, while it does.
+fn all_of(mut pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = &mut pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// The program that an environment variable names, or else the first of these that succeeds with the arguments.
@@ -161,8 +217,13 @@ fn program(variable: &str, names: &[&str], trial: &[&str], install: &str) -> Opt
         "SKIPPED, since none of these runs: {candidates:?}. \
         To install one: {install}; one elsewhere: {variable}=<its path>"
     );
+    skip(&message);
+    None
+}
+
+/// Says why a test is left out, unless none may be.
+fn skip(message: &str) {
     let required = env::var("PAGESLAB_REQUIRE_BROWSERS").is_ok_and(|value| value == "1");
     assert!(!required, "{message}");
     writeln!(io::stderr(), "{message}").expect("stderr is open");
-    None
 }
