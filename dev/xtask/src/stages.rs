@@ -57,7 +57,7 @@ pub const STAGES: &[Stage] = &[
         name: "native",
         about: "the crate's tests and examples, natively",
         when: When::Always,
-        usual_time: 41,
+        usual_time: 67,
         work: native,
         ..STAGE
     },
@@ -65,7 +65,7 @@ pub const STAGES: &[Stage] = &[
         name: "wasip1",
         about: "the same on wasm32-wasip1 under wasmtime",
         when: When::Always,
-        usual_time: 283,
+        usual_time: 480,
         work: wasip1,
         ..STAGE
     },
@@ -73,7 +73,7 @@ pub const STAGES: &[Stage] = &[
         name: "guests",
         about: "guests and their ABIs, driven by a host",
         when: When::Always,
-        usual_time: 23,
+        usual_time: 179,
         work: guests,
         ..STAGE
     },
@@ -81,7 +81,7 @@ pub const STAGES: &[Stage] = &[
         name: "c",
         about: "malloc, free and their family, in C and C++ guests and natively",
         when: When::Always,
-        usual_time: 70,
+        usual_time: 133,
         uses: &[WASM_CC, CC],
         work: c,
         ..STAGE
@@ -89,42 +89,42 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "checked",
         about: "checked mode, natively and on wasm32-wasip1",
-        usual_time: 58,
+        usual_time: 195,
         work: checked,
         ..STAGE
     },
     Stage {
         name: "zero-on-free",
         about: "freed bytes are zeros, natively and on wasm32-wasip1",
-        usual_time: 32,
+        usual_time: 29,
         work: zero_on_free,
         ..STAGE
     },
     Stage {
         name: "faults",
         about: "guests that are stopped, refused memory or overwritten",
-        usual_time: 74,
+        usual_time: 64,
         work: faults,
         ..STAGE
     },
     Stage {
         name: "components",
         about: "components and commands for wasm32-wasip2",
-        usual_time: 106,
+        usual_time: 57,
         work: components,
         ..STAGE
     },
     Stage {
         name: "threads",
         about: "threads that share the heap, on wasm32-wasip1-threads",
-        usual_time: 18,
+        usual_time: 13,
         work: threads,
         ..STAGE
     },
     Stage {
         name: "browsers",
         about: "JavaScript that calls guests, alone and with threads, in Node and in a browser",
-        usual_time: 20,
+        usual_time: 33,
         uses: &[NODE, CHROMIUM, NIGHTLY],
         work: browsers,
         ..STAGE
@@ -143,7 +143,7 @@ pub const STAGES: &[Stage] = &[
         about: "the page that shows a heap, in Chromium",
         is_apart: true,
         is_repeated: false,
-        usual_time: 80,
+        usual_time: 76,
         uses: &[NPM, CHROMIUM],
         work: demo::stage,
         ..STAGE
@@ -162,14 +162,14 @@ pub const STAGES: &[Stage] = &[
         name: "exhaustive",
         about: "every short sequence of operations, over a tiny geometry",
         is_apart: true,
-        usual_time: 77,
+        usual_time: 123,
         work: exhaustive,
         ..STAGE
     },
     Stage {
         name: "lock",
         about: "the lock in every interleaving of a few threads",
-        usual_time: 45,
+        usual_time: 53,
         work: lock,
         ..STAGE
     },
@@ -210,7 +210,7 @@ pub const STAGES: &[Stage] = &[
         name: "targets",
         about: "compiling for what is not run here: Windows, macOS, FreeBSD, and wasm with and without more than the usual",
         is_repeated: false,
-        usual_time: 14,
+        usual_time: 52,
         uses: &[NIGHTLY],
         work: targets,
         ..STAGE
@@ -227,7 +227,7 @@ pub const STAGES: &[Stage] = &[
         name: "size",
         about: "the size of a module, which is not to grow unnoticed",
         is_repeated: false,
-        usual_time: 10,
+        usual_time: 9,
         uses: &[WASM_OPT],
         work: size::run,
         ..STAGE
@@ -237,14 +237,14 @@ pub const STAGES: &[Stage] = &[
         about: "what would be published, and that it builds",
         is_apart: true,
         is_repeated: false,
-        usual_time: 20,
+        usual_time: 29,
         work: package,
         ..STAGE
     },
     Stage {
         name: "tools",
         about: "the tests of the lab, of the tools, and of this one",
-        usual_time: 21,
+        usual_time: 41,
         work: tools,
         ..STAGE
     },
@@ -253,7 +253,7 @@ pub const STAGES: &[Stage] = &[
         about: "rustfmt, and clippy for the crate and for guests, for each target and mode",
         is_apart: true,
         is_repeated: false,
-        usual_time: 200,
+        usual_time: 216,
         work: lint,
         ..STAGE
     },
@@ -272,7 +272,7 @@ pub const STAGES: &[Stage] = &[
         about: "the documentation, without a warning",
         is_apart: true,
         is_repeated: false,
-        usual_time: 80,
+        usual_time: 36,
         work: docs,
         ..STAGE
     },
