@@ -196,3 +196,29 @@ fn the_slot_that_was_freed_last_is_forgotten_with_its_slab() {
     assert!(heap.free(0, LEN).is_err());
     free(&mut heap, long, 9000);
 }
+
+#[test]
+fn a_long_block_that_shrinks_to_less_than_a_frame_moves_to_a_slot() {
+    let mut heap = heap();
+    let ptr = alloc(&mut heap, 9000);
+    let short = heap.realloc(ptr, 9000, LEN).expect("there is memory");
+    assert!(heap.heap.slab_of(short).is_some());
+    heap.check_invariants();
+    // Of a whole frame it stays a run, where it is.
+    let ptr = alloc(&mut heap, 9000);
+    assert_eq!(heap.realloc(ptr, 9000, FRAME), Ok(ptr));
+}
+
+#[test]
+fn a_block_that_grows_out_of_its_slot_goes_to_the_free_end_and_a_new_one_to_a_hole() {
+    let mut heap = heap();
+    let [hole, _after] = [9000; 2].map(|len| alloc(&mut heap, len));
+    let short = alloc(&mut heap, 8000);
+    free(&mut heap, hole, 9000);
+    // The hole is no longer what was freed last, and waits in its bin.
+    alloc(&mut heap, 10_000);
+    let grown = heap.realloc(short, 8000, 9000).expect("there is memory");
+    assert_ne!(grown, hole);
+    assert_eq!(alloc(&mut heap, 9000), hole);
+    heap.check_invariants();
+}
